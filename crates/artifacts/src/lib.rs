@@ -1,1 +1,15 @@
-//! artifacts
+//! Results to files: the sample grid (`samples.png`) and Kaggle's submission file.
+//!
+//! Nothing here knows how a network is trained. Every file is written beside its place and renamed, so a reader never
+//! sees half of one.
+
+#![forbid(unsafe_code)]
+
+mod error;
+mod sample_grid;
+mod submission;
+mod text;
+
+pub use error::ArtifactError;
+pub use sample_grid::{SampleGrid, Tile, can_draw, choose_samples};
+pub use submission::write_submission;

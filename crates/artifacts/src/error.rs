@@ -1,0 +1,35 @@
+//! What can go wrong while a result is written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why a result could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ArtifactError {
+    /// The file system refused.
+    #[error("cannot write {}", path.display())]
+    Write {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: io::Error,
+    },
+    /// The picture could not be encoded.
+    #[error("cannot encode {} as PNG", path.display())]
+    Encode {
+        /// The file that was to be written.
+        path: PathBuf,
+        /// The reason.
+        #[source]
+        source: image::ImageError,
+    },
+}
+
+impl ArtifactError {
+    /// The constructor for a refused write to `path`, for `map_err`.
+    pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {
+        let path = path.to_owned();
+        move |source| ArtifactError::Write { path, source }
+    }
+}
