@@ -1,1 +1,2 @@
 //! glyphnet
+pub mod nn;

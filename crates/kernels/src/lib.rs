@@ -4,7 +4,39 @@
 //! are NHWC. Each kernel takes the [`Isa`] to use, checks the lengths of its slices at the door (a wrong length is a
 //! bug of the caller and panics with the shapes), and has a naive twin.
 
+mod activation;
+mod batch_norm;
+mod conv;
+mod dense;
+mod dropout;
+mod elementwise;
+mod gemm;
 mod isa;
+mod loss;
+mod optimizer;
+mod pad;
+mod pool;
 pub mod random;
+pub mod reference;
+mod tile;
 
+pub use activation::{
+    Activation, LEAKY_SLOPE, activate, activate_to, activation_backward, softmax_backward_rows, softmax_rows,
+};
+pub use batch_norm::{Moments, batch_norm_backward, batch_norm_backward_sums, scale_shift};
+pub use conv::{
+    ConvShape, ForwardWeights, GradientWeights, bias_gradient, conv_forward, conv_input_gradient, conv_weight_gradient,
+};
+pub use dense::{DenseShape, DenseWeights, dense_forward, dense_input_gradient, dense_weight_gradient};
+pub use dropout::{dropout_backward, dropout_forward};
+pub use elementwise::{add_in_place, clip_in_place, scale_in_place, sum_chunks, sum_of_squares};
 pub use isa::{Isa, IsaError};
+pub use loss::{
+    LossOptions, LossSum, softmax_cross_entropy, softmax_cross_entropy_loss, softmax_cross_entropy_targets,
+};
+pub use optimizer::{Adam, RmsProp, Sgd, TINY, adam_update, rmsprop_update, sgd_update};
+pub use pad::Pad;
+pub use pool::{
+    PoolShape, avg_pool_backward, avg_pool_forward, global_avg_pool_backward, global_avg_pool_forward,
+    max_pool_backward, max_pool_forward, max_pool_inference,
+};
