@@ -1,0 +1,11 @@
+//! The formats a source may come in; one file each.
+
+pub(crate) mod gz;
+pub mod idx;
+
+/// The first few of many names, for a message: `a, b, c and 12 more`.
+pub(crate) fn some_of(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names[..names.len().min(SHOWN)].join(", ");
+    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
+}

@@ -1,0 +1,68 @@
+//! The embedded MNIST is the real one.
+#![cfg(feature = "embedded-mnist")]
+
+use std::fmt::Write;
+use std::path::Path;
+
+use glyphnet_data::{Dataset, ImageShape, OpenOptions, Polarity, Source, SourceKind, open};
+use sha2::{Digest, Sha256};
+
+fn mnist() -> Source {
+    open("mnist", &OpenOptions::default()).unwrap()
+}
+
+/// The checksum that `data/mnist/SHA256SUMS` lists for an uncompressed IDX file.
+fn published(file: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/mnist/SHA256SUMS");
+    let text = std::fs::read_to_string(path).unwrap();
+    let line = text.lines().find(|l| l.ends_with(file)).unwrap();
+    line.split_whitespace().next().unwrap().to_string()
+}
+
+fn checksum(parts: &[&[u8]]) -> String {
+    let mut hash = Sha256::new();
+    parts.iter().for_each(|p| hash.update(p));
+    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    })
+}
+
+/// Rebuilds the two IDX files of a dataset and compares their checksums with the published ones.
+fn assert_published(data: &Dataset, prefix: &str) {
+    let count = (data.len() as u32).to_be_bytes();
+    let size = 28_u32.to_be_bytes();
+    let images = [&[0, 0, 8, 3][..], &count, &size, &size, data.images.pixels()];
+    assert_eq!(checksum(&images), published(&format!("{prefix}-images-idx3-ubyte")));
+    let labels: Vec<u8> = data.labels.iter().flatten().map(|&l| u8::try_from(l).unwrap()).collect();
+    assert_eq!(checksum(&[&[0, 0, 8, 1], &count, &labels]), published(&format!("{prefix}-labels-idx1-ubyte")));
+}
+
+#[test]
+fn every_byte_is_that_of_the_published_files() {
+    let source = mnist();
+    assert_published(&source.train, "train");
+    assert_published(source.test.as_ref().unwrap(), "t10k");
+}
+
+#[test]
+fn counts_shape_and_classes_are_known() {
+    let source = mnist();
+    assert_eq!(source.kind, SourceKind::Embedded);
+    assert_eq!(source.shape(), ImageShape::new(28, 28, 1));
+    assert_eq!((source.train.len(), source.test.as_ref().unwrap().len()), (60_000, 10_000));
+    assert!(source.validation.is_none());
+    assert_eq!(source.classes, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    assert_eq!(Polarity::estimate(&source.train.images), Polarity::LightOnDark);
+}
+
+#[test]
+fn the_folder_of_gzipped_idx_files_is_the_same_source() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../data/mnist");
+    let idx = open(folder.to_str().unwrap(), &OpenOptions::default()).unwrap();
+    assert_eq!(idx.kind, SourceKind::Idx);
+    assert_eq!(idx.fingerprint(), mnist().fingerprint());
+    let mut other = mnist();
+    other.train.labels.as_mut().unwrap()[0] = 4;
+    assert_ne!(other.fingerprint(), idx.fingerprint());
+}
