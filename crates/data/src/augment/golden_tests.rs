@@ -1,0 +1,1 @@
+//! Warps against Keras and SciPy.
