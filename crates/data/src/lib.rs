@@ -1,6 +1,7 @@
 //! Image datasets: formats, embedded MNIST, splits, augmentation, batches.
 #![forbid(unsafe_code)]
 
+pub mod augment;
 mod batches;
 #[cfg(feature = "embedded-mnist")]
 pub mod embedded;
