@@ -158,9 +158,10 @@ impl Walk {
         }
     }
 
-    /// Any of several rules. If none holds, what is said is about the one whose type fits, or about the type.
+    /// Any of several rules. If none holds, what is said is about the one whose type fits, if it is one, or else about
+    /// all of them.
     fn either(&mut self, value: &Spanned<DeValue<'_>>, rules: &[Rule], whole: Rule, path: &str) {
-        let mut of_right_type = None;
+        let mut of_right_type = Vec::new();
         for rule in rules {
             let mut attempt = Walk::default();
             attempt.value(value, *rule, path);
@@ -169,15 +170,14 @@ impl Walk {
             }
             let wrong_type = |found: &Finding| found.path == path && matches!(found.problem, Problem::WrongType { .. });
             if !attempt.findings.iter().any(wrong_type) {
-                of_right_type = Some(attempt.findings);
+                of_right_type.push(attempt.findings);
             }
         }
-        let found = || describe(value.get_ref());
-        match of_right_type {
-            Some(findings) => self.findings.extend(findings),
-            None => {
-                self.found(value.span(), path, Problem::WrongType { expected: expected(whole), found: found() });
-            }
+        let (expected, found) = (expected(whole), describe(value.get_ref()));
+        match of_right_type.len() {
+            0 => self.found(value.span(), path, Problem::WrongType { expected, found }),
+            1 => self.findings.extend(of_right_type.remove(0)),
+            _ => self.found(value.span(), path, Problem::OutOfRange { expected, found }),
         }
     }
 }
@@ -196,17 +196,22 @@ fn scalar(value: &DeValue<'_>, rule: Rule) -> Result<(), Problem> {
         }
         (Rule::Whole(least, most), DeValue::Integer(number)) => {
             match i128::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) if (i128::from(least)..=i128::from(most)).contains(&number) => Ok(()),
+                Ok(number) if number < i128::from(least) => out_of_range(),
+                Ok(number) if number <= i128::from(most) => Ok(()),
+                // Too large for a bound that is so large that `expected` does not mention it.
+                _ if most >= MENTIONED_BELOW => Err(Problem::OutOfRange {
+                    expected: format!("a whole number, at most {most}"),
+                    found: describe(value),
+                }),
                 _ => out_of_range(),
             }
         }
         (Rule::Number(range), DeValue::Integer(_) | DeValue::Float(_)) => match number(value) {
             // The arithmetic has 32 bits, and the range must still hold there: 1e-60 becomes 0.
             Some(x) if [x, f64::from(x as f32)].into_iter().all(|x| x.is_finite() && range.contains(x)) => Ok(()),
-            Some(x) if x.is_finite() && range.contains(x) => Err(Problem::OutOfRange {
-                expected: expected() + " as a 32-bit number",
-                found: describe(value),
-            }),
+            Some(x) if x.is_finite() && range.contains(x) => {
+                Err(Problem::OutOfRange { expected: expected() + " as a 32-bit number", found: describe(value) })
+            }
             _ => out_of_range(),
         },
         _ => Err(Problem::WrongType { expected: expected(), found: describe(value) }),
@@ -247,6 +252,9 @@ fn elsewhere(name: &str) -> Option<String> {
     tables.map(|table| format!("[{}] {name}", table.name))
 }
 
+/// An upper bound from here on is too far away to mention before somebody hits it.
+const MENTIONED_BELOW: u64 = u32::MAX as u64;
+
 /// What belongs here, in words.
 fn expected(rule: Rule) -> String {
     match rule {
@@ -254,7 +262,8 @@ fn expected(rule: Rule) -> String {
         Rule::Text => "text in quotes".to_owned(),
         Rule::Word([word], _) => format!("\"{word}\""),
         Rule::Word(words, _) => format!("one of {}", words.join(", ")),
-        Rule::Whole(least, most) if most >= u64::from(u32::MAX) => format!("a whole number, at least {least}"),
+        Rule::Whole(least, most) if least == most => least.to_string(),
+        Rule::Whole(least, most) if most >= MENTIONED_BELOW => format!("a whole number, at least {least}"),
         Rule::Whole(least, most) => format!("a whole number from {least} to {most}"),
         Rule::Number(range) => range.to_string(),
         Rule::List(each, Some(length)) => format!("a list of {length}, each {}", expected(*each)),

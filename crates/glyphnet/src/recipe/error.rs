@@ -11,12 +11,12 @@ pub struct RecipeError {
     pub place: Place,
     /// What.
     #[source]
-    pub problem: Problem,
+    pub problem: Box<Problem>,
 }
 
 impl RecipeError {
     pub(crate) fn new(place: Place, problem: Problem) -> RecipeError {
-        RecipeError { place, problem }
+        RecipeError { place, problem: Box::new(problem) }
     }
 
     /// For text that nobody has seen, where line and column would mislead.

@@ -87,6 +87,8 @@ const BELOW_ONE: Rule = range(0.0, true, 1.0, false);
 const ZERO_TO_ONE: Rule = range(0.0, true, 1.0, true);
 /// Above 0, below 1.
 const SHRINKING: Rule = range(0.0, false, 1.0, false);
+/// In raw pixel units.
+const GREY: Rule = range(0.0, true, 255.0, true);
 /// Above 0, at most 1.
 const SHARE: Rule = range(0.0, false, 1.0, true);
 
@@ -95,21 +97,18 @@ const MOST: u64 = u32::MAX as u64;
 const COUNT: Rule = Rule::Whole(1, MOST);
 const COUNT_OR_ZERO: Rule = Rule::Whole(0, MOST);
 const PAIR: Rule = Rule::Either(&[COUNT, Rule::List(&COUNT, Some(2))]);
-const PADDING: Rule = Rule::Either(&[
-    Rule::Word(&["valid", "same"], &[]),
-    COUNT_OR_ZERO,
-    Rule::List(&COUNT_OR_ZERO, Some(2)),
-]);
+const PADDING: Rule =
+    Rule::Either(&[Rule::Word(&["valid", "same"], &[]), COUNT_OR_ZERO, Rule::List(&COUNT_OR_ZERO, Some(2))]);
 const UNITS: Rule = Rule::Either(&[COUNT, Rule::Word(&["classes"], &[])]);
 const AMOUNT: Rule = Rule::Either(&[COUNT_OR_ZERO, BELOW_ONE]);
+const CHANNELS: Rule = Rule::Either(&[Rule::Whole(1, 1), Rule::Whole(3, 3)]);
 const CLASS_WEIGHTS: Rule = Rule::Either(&[Rule::Word(&["balanced"], &[]), Rule::List(&NOT_NEGATIVE, None)]);
 
 const RESIZE: Rule = Rule::Word(&["nearest", "triangle", "catmull_rom", "lanczos3"], &[]);
 const POLARITY: Rule = Rule::Word(&["light_on_dark", "dark_on_light", "mixed"], &[]);
 const FILL: Rule = Rule::Word(&["nearest", "constant", "reflect", "wrap"], &[]);
 const LOSS: Rule = Rule::Word(&["categorical_crossentropy", "sparse_categorical_crossentropy"], &[]);
-const MONITOR: Rule =
-    Rule::Word(&["train_loss", "train_accuracy", "val_loss", "val_accuracy"], &["loss", "accuracy"]);
+const MONITOR: Rule = Rule::Word(&["train_loss", "train_accuracy", "val_loss", "val_accuracy"], &["loss", "accuracy"]);
 const MODE: Rule = Rule::Word(&["auto", "min", "max"], &[]);
 const INITIALIZER: Rule = Rule::Word(&["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"], &[]);
 const ACTIVATION: Rule =
@@ -143,7 +142,7 @@ const DATA: &[Key] = &[
     key("stratify", Rule::Flag),
     key("limit", COUNT_OR_ZERO),
     key("image_size", Rule::List(&COUNT, Some(2))),
-    key("channels", Rule::Whole(1, 3)),
+    key("channels", CHANNELS),
 ];
 
 const PREPROCESS: &[Key] = &[
@@ -155,17 +154,17 @@ const PREPROCESS: &[Key] = &[
 ];
 
 const AUGMENT: &[Key] = &[
-    key("rotation", NOT_NEGATIVE),
+    key("rotation", range(0.0, true, 180.0, true)),
     key("width_shift", NOT_NEGATIVE),
     key("height_shift", NOT_NEGATIVE),
-    key("shear", NOT_NEGATIVE),
+    key("shear", range(0.0, true, 90.0, false)),
     key("zoom", BELOW_ONE),
     key("horizontal_flip", Rule::Flag),
     key("vertical_flip", Rule::Flag),
     key("brightness", Rule::List(&NOT_NEGATIVE, Some(2))),
-    key("channel_shift", NOT_NEGATIVE),
+    key("channel_shift", GREY),
     key("fill", FILL),
-    key("fill_value", ANY),
+    key("fill_value", GREY),
 ];
 
 const TRAIN: &[Key] = &[

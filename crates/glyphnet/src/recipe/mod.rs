@@ -107,7 +107,7 @@ impl Recipe {
     /// The whole recipe as TOML, defaults included; [`Recipe::from_toml`] gives back an equal recipe.
     ///
     /// # Errors
-    /// A value that TOML cannot hold: a seed above `i64::MAX`.
+    /// Something in it that TOML cannot hold. [`Recipe::validate`] finds what could not be read back.
     pub fn to_toml(&self) -> Result<String, RecipeError> {
         toml::to_string(self)
             .map_err(|error| RecipeError::new(Place::of("recipe"), Problem::Unwritable { reason: error.to_string() }))
@@ -140,3 +140,10 @@ impl Recipe {
         self
     }
 }
+
+#[cfg(test)]
+mod keys_tests;
+#[cfg(test)]
+mod overrides_tests;
+#[cfg(test)]
+mod tests;

@@ -56,12 +56,18 @@ fn unwritable(error: &dyn std::error::Error) -> RecipeError {
 
 /// Says which override brought the error in, if it was one: the last whose path meets the error's.
 fn blame(error: RecipeError, overrides: &[Override<'_>]) -> RecipeError {
-    let meets = |one: &&Override<'_>| {
-        let key: Vec<&str> = error.place.key.split('.').collect();
-        one.path.iter().zip(&key).all(|(ours, theirs)| ours == theirs)
+    let key: Vec<&str> = error.place.key.split('.').filter(|part| !part.is_empty()).collect();
+    // What is missing was removed, or else it is the table around it that was added.
+    let missing = match &*error.problem {
+        Problem::Missing { key: missing, .. } => Some([&key[..], &[missing]].concat()),
+        _ => None,
     };
-    match overrides.iter().rev().find(meets) {
-        Some(one) => RecipeError::new(one.place(&error.place.key), error.problem),
+    let meeting = |key: &Vec<&str>| {
+        let meets = |one: &&Override<'_>| one.path.iter().zip(key).all(|(ours, theirs)| ours == theirs);
+        overrides.iter().rev().find(meets)
+    };
+    match missing.as_ref().and_then(meeting).or_else(|| meeting(&key)) {
+        Some(one) => RecipeError { place: one.place(&error.place.key), problem: error.problem },
         None => error.without_position(),
     }
 }

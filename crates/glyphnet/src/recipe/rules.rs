@@ -13,7 +13,8 @@ fn at(path: impl Into<String>, rule: impl Into<String>) -> Option<(String, Strin
 
 fn clipping(recipe: &Recipe) -> Option<(String, String)> {
     let table = toml::Table::try_from(&recipe.optimizer).ok()?;
-    let set: Vec<&str> = ["clip_norm", "global_clip_norm", "clip_value"].into_iter().filter(|key| table.contains_key(*key)).collect();
+    let set: Vec<&str> =
+        ["clip_norm", "global_clip_norm", "clip_value"].into_iter().filter(|key| table.contains_key(*key)).collect();
     if let [_, second, ..] = set[..] {
         let rule = format!("only one way of clipping can be set, and here are {}; keep one", set.join(" and "));
         return at(format!("optimizer.{second}"), rule);
@@ -38,13 +39,17 @@ fn plateau(recipe: &Recipe) -> Option<(String, String)> {
         Some(_) => {
             return at(
                 "reduce_lr_on_plateau",
-                "a schedule and reduce_lr_on_plateau cannot both set the learning rate; remove one, or use a schedule of kind \"constant\"",
+                "a schedule and reduce_lr_on_plateau cannot both set the learning rate; remove one, or use a schedule \
+                 of kind \"constant\"",
             );
         }
     }
     if plateau.min_lr > recipe.optimizer.learning_rate() {
         let rate = recipe.optimizer.learning_rate();
-        return at("reduce_lr_on_plateau.min_lr", format!("above the learning rate {rate}, so it could never be reached"));
+        return at(
+            "reduce_lr_on_plateau.min_lr",
+            format!("above the learning rate {rate}, so it could never be reached"),
+        );
     }
     None
 }

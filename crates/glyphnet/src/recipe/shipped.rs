@@ -1,7 +1,7 @@
 //! The recipes that come with the program, and reading the others from files.
 
-use super::error::{Place, Problem, RecipeError, nearest};
 use super::Recipe;
+use super::error::{Place, Problem, RecipeError, nearest};
 use std::io::Read;
 use std::path::Path;
 

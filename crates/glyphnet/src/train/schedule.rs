@@ -1,0 +1,80 @@
+//! The learning rate as a function of the step.
+
+use crate::recipe::ScheduleConfig;
+use std::f64::consts::PI;
+
+/// A learning rate for each step; pure, so that there is nothing to save or resume.
+///
+/// Steps count from 0 over the whole run. Formulas: Keras's `ExponentialDecay`, `CosineDecay` (whose warm-up all kinds
+/// share) and, for steps, `PiecewiseConstantDecay`. Epochs become whole steps, at least one where a duration is meant.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Schedule {
+    base: f64,
+    warmup_steps: f64,
+    warmup_from: f64,
+    curve: Curve,
+}
+
+/// What follows the warm-up, as a fraction of the base rate.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Curve {
+    Constant,
+    Exponential { rate: f64, steps: f64, staircase: bool },
+    Cosine { alpha: f64, steps: f64 },
+}
+
+impl Schedule {
+    /// `base` is the optimizer's learning rate, `None` keeps it throughout.
+    ///
+    /// A run of `total_epochs` epochs of `steps_per_epoch` steps each is what an unlimited cosine is fitted to.
+    pub fn new(config: Option<&ScheduleConfig>, base: f64, steps_per_epoch: u64, total_epochs: u32) -> Schedule {
+        let per_epoch = steps_per_epoch as f64;
+        let whole = |epochs: f64| (epochs * per_epoch).round().max(1.0);
+        let (warmup_epochs, warmup_from) = config.map_or((0.0, 0.0), ScheduleConfig::warmup);
+        let warmup_steps = (warmup_epochs * per_epoch).round();
+        let curve = match config {
+            None | Some(ScheduleConfig::Constant { .. }) => Curve::Constant,
+            Some(&ScheduleConfig::Step { factor, every_epochs, .. }) => {
+                Curve::Exponential { rate: factor, steps: whole(every_epochs), staircase: true }
+            }
+            Some(&ScheduleConfig::Exponential { decay_rate, decay_epochs, staircase, .. }) => {
+                Curve::Exponential { rate: decay_rate, steps: whole(decay_epochs), staircase }
+            }
+            Some(&ScheduleConfig::Cosine { alpha, decay_epochs, .. }) => {
+                let rest = f64::from(total_epochs) * per_epoch - warmup_steps;
+                Curve::Cosine { alpha, steps: decay_epochs.map_or(rest.max(1.0), whole) }
+            }
+        };
+        Schedule { base, warmup_steps, warmup_from, curve }
+    }
+
+    /// The same curve below another rate, as after a reduction on a plateau.
+    #[must_use]
+    pub fn with_base(&self, base: f64) -> Schedule {
+        Schedule { base, ..self.clone() }
+    }
+
+    /// The learning rate of step `step`, counted from 0 over the whole run.
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        let step = step as f64;
+        if step < self.warmup_steps {
+            let start = self.base * self.warmup_from;
+            return (self.base - start) * (step / self.warmup_steps) + start;
+        }
+        let step = step - self.warmup_steps;
+        self.base
+            * match self.curve {
+                Curve::Constant => 1.0,
+                Curve::Exponential { rate, steps, staircase: true } => libm::pow(rate, (step / steps).floor()),
+                Curve::Exponential { rate, steps, staircase: false } => libm::pow(rate, step / steps),
+                Curve::Cosine { alpha, steps } => {
+                    let cosine = 0.5 * (1.0 + libm::cos(PI * (step / steps).min(1.0)));
+                    (1.0 - alpha) * cosine + alpha
+                }
+            }
+    }
+}
+
+#[cfg(test)]
+#[path = "schedule_tests.rs"]
+mod tests;
