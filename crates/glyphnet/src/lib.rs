@@ -1,2 +1,3 @@
 //! glyphnet
 pub mod nn;
+pub mod recipe;

@@ -100,7 +100,7 @@ fn a_mistake_is_reported_with_the_override_that_made_it() {
             &["optimizer.kind=adamx"],
             "--set optimizer.kind=adamx: optimizer.kind: unknown word \"adamx\"; did you mean `adam",
         ),
-        (&["optimizer.kind=adam", "optimizer.rho=0.9"], "--set optimizer.rho=0.9: optimizer.rho: unknown key `rho`"),
+        (&["optimizer.rho=0.9", "optimizer.kind=adam"], "--set optimizer.rho=0.9: optimizer.rho: unknown key `rho`"),
         (
             &["schedule.alpha=0.1"],
             "--set schedule.alpha=0.1: schedule: `kind` is missing; it is one of constant, step, exponential, cosine",

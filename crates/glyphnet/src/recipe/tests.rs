@@ -243,6 +243,9 @@ fn a_wrong_type_says_what_was_expected_and_what_was_found() {
     ] {
         assert_eq!(refusal(line), format!("my.toml:{message}"));
     }
+    // Columns are characters, not bytes.
+    let message = refusal("data = { source = \"é\", limit = \"x\" }");
+    assert!(message.starts_with("my.toml:1:32: data.limit: wrong type"), "{message}");
     let layer = |line: &str| refusal(&format!("[[layer]]\nkind = \"conv2d\"\nfilters = 3\n{line}\n"));
     let message = "my.toml:4:10: layer.0.kernel: wrong type: expected a whole number, at least 1, or a list of 2, \
                    each a whole number, at least 1, found the text \"3x3\"";
@@ -405,4 +408,22 @@ fn a_file_that_cannot_be_a_recipe_is_named() {
     assert!(refusal(b"").starts_with(&format!("{name}:1:1: `layer` is missing")));
     std::fs::write(&path, FLATTEN).unwrap();
     assert_eq!(Recipe::load(name).unwrap().layer.len(), 1);
+}
+
+/// Whatever stands in a file, the answer is a recipe or a message of one line with a place.
+#[test]
+fn no_text_makes_the_reader_panic() {
+    let text = everything().to_toml().unwrap();
+    let check = |text: &str| {
+        if let Err(error) = Recipe::from_toml(text, "my.toml") {
+            let message = error.to_string();
+            assert!(message.starts_with("my.toml:") && !message.contains('\n'), "{message}\n{text}");
+        }
+    };
+    for (at, _) in text.char_indices() {
+        check(&text[..at]);
+        for other in ["", "\"", "[", "\n", "=", "9", "-", ".", "é", "\0"] {
+            check(&format!("{}{other}{}", &text[..at], &text[at + 1..]));
+        }
+    }
 }
