@@ -1,21 +1,29 @@
 //! Image datasets: formats, embedded MNIST, splits, augmentation, batches.
 #![forbid(unsafe_code)]
 
+pub mod atomic;
 pub mod augment;
 mod batches;
+pub mod convert;
+pub mod duplicates;
 #[cfg(feature = "embedded-mnist")]
 pub mod embedded;
 mod error;
 pub mod formats;
+mod image_file;
 mod open;
 mod polarity;
 mod preprocess;
+mod resize;
 mod source;
 pub mod split;
+pub mod stats;
 mod types;
 
+pub use atomic::{AtomicFile, write_atomic};
 pub use batches::epoch_order;
 pub use error::DataError;
+pub use image_file::{DecodedImage, decode_image, read_image};
 pub use open::open;
 pub use polarity::Polarity;
 pub use preprocess::{Preprocess, ResizeFilter};

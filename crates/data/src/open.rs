@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
-use crate::formats::{self, idx};
+use crate::formats::{self, folder, idx, kaggle, npz};
+use crate::resize;
 use crate::source::{OpenOptions, Source};
+use crate::types::ImageShape;
 
 /// What [`open`] accepts, in the words of its error messages.
 const LOOKED_FOR: &str = "'mnist', the name of a fetched dataset, a folder of IDX files (train-images-idx3-ubyte, ...), \
@@ -21,8 +23,24 @@ const LOOKED_FOR: &str = "'mnist', the name of a fetched dataset, a folder of ID
 /// If there is no such thing, what was looked for and what was found; else what is wrong with it, and where.
 pub fn open(source: &str, options: &OpenOptions) -> Result<Source, DataError> {
     check(options)?;
-    let opened = find(source, options)?;
+    let mut opened = find(source, options)?;
+    conform(&mut opened, options);
     Ok(opened)
+}
+
+/// Brings a source to the size and channels that were asked for, where its format did not already.
+fn conform(source: &mut Source, options: &OpenOptions) {
+    let from = source.shape();
+    let (height, width) = options.size.unwrap_or((from.height, from.width));
+    let to = ImageShape { height, width, channels: options.channels.unwrap_or(from.channels) };
+    if from == to {
+        return;
+    }
+    let parts = [Some(&mut source.train), source.validation.as_mut(), source.test.as_mut()];
+    for data in parts.into_iter().flatten() {
+        data.images = resize::conform(&data.images, to, options.resize);
+    }
+    source.notes.push(format!("converted images of {from} to {to}"));
 }
 
 fn check(options: &OpenOptions) -> Result<(), DataError> {
@@ -68,11 +86,17 @@ fn not_found(source: &str, found: &str) -> DataError {
     DataError::NotFound { wanted: source.to_string(), looked_for: LOOKED_FOR.to_string(), found }
 }
 
-fn open_folder(source: &str, folder: &Path, _options: &OpenOptions) -> Result<Source, DataError> {
+fn open_folder(source: &str, folder: &Path, options: &OpenOptions) -> Result<Source, DataError> {
     let listing = Listing::read(folder)?;
     let files = idx::Files::find(folder, &listing.files)?;
     if files.any() {
         return idx::read_folder(source, folder, &files);
+    }
+    if let Some(name) = ["train.csv", "train.csv.gz"].into_iter().find(|n| listing.files.iter().any(|f| f == n)) {
+        return kaggle::read_source(source, &folder.join(name), options.size);
+    }
+    if !listing.folders.is_empty() {
+        return folder::read_source(source, folder, options);
     }
     Err(not_found(source, &listing.describe()))
 }
@@ -82,6 +106,12 @@ fn open_file(source: &str, path: &Path, options: &OpenOptions) -> Result<Source,
     if idx::is_idx_name(&name) {
         let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         return open_folder(source, folder, options);
+    }
+    if kaggle::is_csv_name(&name) {
+        return kaggle::read_source(source, path, options.size);
+    }
+    if npz::is_npz(path)? {
+        return npz::read_source(source, path);
     }
     Err(not_found(source, &format!("a file called '{name}', which is none of these")))
 }

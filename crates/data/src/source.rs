@@ -185,7 +185,23 @@ fn read_class_file(path: &Path, needed: usize) -> Result<Vec<String>, DataError>
     Ok(names)
 }
 
-/// Whether `classes` are what [`class_names`] would make up on its own.
-pub(crate) fn are_plain_numbers(classes: &[String]) -> bool {
-    classes.iter().enumerate().all(|(i, name)| *name == i.to_string())
+/// Whether the class names of a source must be written down: whether its labels alone would not bring them back.
+pub(crate) fn names_classes(source: &Source, labelled: &[Part]) -> bool {
+    let labels = source.parts().filter(|(part, _)| labelled.contains(part)).filter_map(|(_, d)| d.labels.as_ref());
+    let highest = labels.flatten().max().map_or(0, |&l| l as usize + 1);
+    source.classes.len() != highest || source.classes.iter().enumerate().any(|(i, name)| *name != i.to_string())
+}
+
+/// Writes `classes.txt` if the class names need it.
+pub(crate) fn write_class_file(source: &Source, labelled: &[Part], folder: &Path) -> Result<(), DataError> {
+    if !names_classes(source, labelled) {
+        return Ok(());
+    }
+    let path = folder.join(CLASS_FILE);
+    if let Some(name) = source.classes.iter().find(|n| n.trim() != n.as_str() || n.is_empty() || n.contains('\n')) {
+        let problem = format!("a class is named '{}', which does not fit on a line of its own", name.escape_debug());
+        return Err(DataError::ClassNames { path, problem });
+    }
+    let text: String = source.classes.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
+    crate::atomic::write_atomic(&path, text.as_bytes()).map_err(DataError::write(&path))
 }

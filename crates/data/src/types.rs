@@ -62,6 +62,12 @@ impl Images {
         Ok(Images { shape, pixels: Arc::new(pixels) })
     }
 
+    /// Images whose pixels are known to fill a whole number of them.
+    pub(crate) fn from_parts(shape: ImageShape, pixels: Vec<u8>) -> Images {
+        debug_assert!(!shape.is_empty() && pixels.len().is_multiple_of(shape.len()));
+        Images { shape, pixels: Arc::new(pixels) }
+    }
+
     /// The shape of each image.
     pub fn shape(&self) -> ImageShape {
         self.shape

@@ -4,12 +4,16 @@
 //! dimension follows (<http://yann.lecun.com/exdb/mnist/>). Images are `N x H x W` or `N x H x W x C` unsigned
 //! bytes; labels are `N` unsigned bytes or, where those do not suffice, 32-bit integers.
 
+mod write;
+
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
 use crate::formats::gz::MaybeGz;
 use crate::source::{Part, Source, SourceKind, class_names};
 use crate::types::{Dataset, ImageShape, Images};
+
+pub(crate) use write::write;
 
 const UNSIGNED_BYTE: u8 = 0x08;
 const INT_32: u8 = 0x0c;

@@ -1,7 +1,10 @@
 //! The formats a source may come in; one file each.
 
+pub(crate) mod folder;
 pub(crate) mod gz;
 pub mod idx;
+pub mod kaggle;
+pub(crate) mod npz;
 
 /// The first few of many names, for a message: `a, b, c and 12 more`.
 pub(crate) fn some_of(names: &[String]) -> String {

@@ -1,0 +1,186 @@
+//! Single image files: decoded within limits, upright, to 8-bit grey or RGB.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::path::Path;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbaImage};
+
+use crate::error::DataError;
+use crate::preprocess::ResizeFilter;
+use crate::resize::{expand, grey, resize};
+use crate::types::ImageShape;
+
+/// Longest side of an image that is decoded, in pixels.
+const MAX_SIDE: u32 = 8192;
+/// Most memory that decoding one image may take: 16-bit RGBA at the longest sides.
+const MAX_BYTES: u64 = MAX_SIDE as u64 * MAX_SIDE as u64 * 8;
+/// Visible pixels at least this light would vanish on white.
+const VANISHES_ON_WHITE: u64 = 224;
+
+/// A decoded image: `height x width x channels` bytes. One channel if all its pixels are grey, else RGB.
+///
+/// Transparency is laid on white, or on black where what is visible would vanish on white.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodedImage {
+    shape: ImageShape,
+    pixels: Vec<u8>,
+}
+
+impl DecodedImage {
+    /// Height, width, and 1 channel (grey) or 3 (RGB).
+    pub fn shape(&self) -> ImageShape {
+        self.shape
+    }
+
+    /// The `H x W x C` pixels.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+
+    /// The image as a network of input `shape` wants it: stretched to its height and width, as training images were,
+    /// and turned grey or to RGB. Returns `shape.len()` bytes.
+    pub fn to_input(&self, shape: ImageShape, filter: ResizeFilter) -> Vec<u8> {
+        let own = self.shape;
+        let (pixels, channels) = match (own.channels, shape.channels) {
+            (3, 1) => (grey(&self.pixels), 1),
+            (channels, _) => (self.pixels.clone(), channels),
+        };
+        let from = ImageShape { channels, ..own };
+        let resized = resize(&pixels, from, (shape.height, shape.width), filter);
+        if channels == 1 { expand(&resized, shape.channels) } else { resized }
+    }
+}
+
+/// Decodes an image file; its format is told from its content.
+///
+/// # Errors
+/// [`DataError::Read`] if there is no such file; [`DataError::Empty`]; [`DataError::Image`] if it is no image, is
+/// damaged, or is larger than 8192 x 8192 pixels.
+pub fn read_image(path: &Path) -> Result<DecodedImage, DataError> {
+    let file = File::open(path).map_err(DataError::read(path))?;
+    let meta = file.metadata().map_err(DataError::read(path))?;
+    if meta.is_dir() {
+        return Err(DataError::folder(path, "is a folder where an image is needed"));
+    }
+    if meta.len() == 0 {
+        return Err(DataError::Empty { path: path.to_path_buf() });
+    }
+    decode(BufReader::new(file), path)
+}
+
+/// Decodes an image in memory; `origin` names it in errors.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn decode_image(bytes: &[u8], origin: &str) -> Result<DecodedImage, DataError> {
+    if bytes.is_empty() {
+        return Err(DataError::Empty { path: origin.into() });
+    }
+    decode(Cursor::new(bytes), Path::new(origin))
+}
+
+/// Height and width of an image file, upright, from its header alone.
+pub(crate) fn image_size(path: &Path) -> Result<(usize, usize), DataError> {
+    let file = File::open(path).map_err(DataError::read(path))?;
+    if file.metadata().map_err(DataError::read(path))?.len() == 0 {
+        return Err(DataError::Empty { path: path.to_path_buf() });
+    }
+    let (decoder, orientation) = decoder(BufReader::new(file), path)?;
+    let (width, height) = decoder.dimensions();
+    let turned = matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
+    Ok(if turned { (width as usize, height as usize) } else { (height as usize, width as usize) })
+}
+
+fn decoder<'a>(
+    reader: impl BufRead + Seek + 'a,
+    path: &Path,
+) -> Result<(impl ImageDecoder + 'a, Orientation), DataError> {
+    let bad = |e: &dyn std::fmt::Display| DataError::Image { path: path.to_path_buf(), problem: e.to_string() };
+    let mut reader = ImageReader::new(reader).with_guessed_format().map_err(DataError::read(path))?;
+    let mut limits = Limits::default();
+    limits.max_image_width = Some(MAX_SIDE);
+    limits.max_image_height = Some(MAX_SIDE);
+    limits.max_alloc = Some(MAX_BYTES);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|e| bad(&e))?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(bad(&"it has no pixels"));
+    }
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    Ok((decoder, orientation))
+}
+
+fn decode<'a>(reader: impl BufRead + Seek + 'a, path: &Path) -> Result<DecodedImage, DataError> {
+    let (decoder, orientation) = decoder(reader, path)?;
+    let mut image = DynamicImage::from_decoder(decoder)
+        .map_err(|e| DataError::Image { path: path.to_path_buf(), problem: e.to_string() })?;
+    image.apply_orientation(orientation);
+    let (height, width) = (image.height() as usize, image.width() as usize);
+    let has_alpha = image.color().has_alpha();
+    let (channels, pixels) = if has_alpha {
+        (3, flatten(&image.into_rgba8()))
+    } else if image.color().has_color() {
+        (3, image.into_rgb8().into_raw())
+    } else {
+        (1, image.into_luma8().into_raw())
+    };
+    let is_grey = channels == 3 && pixels.chunks_exact(3).all(|p| p[0] == p[1] && p[1] == p[2]);
+    if is_grey {
+        let pixels = pixels.chunks_exact(3).map(|p| p[0]).collect();
+        return Ok(DecodedImage { shape: ImageShape { height, width, channels: 1 }, pixels });
+    }
+    Ok(DecodedImage { shape: ImageShape { height, width, channels }, pixels })
+}
+
+/// RGB pixels of an image with transparency, laid on white (or on black if all that is visible is nearly white).
+fn flatten(image: &RgbaImage) -> Vec<u8> {
+    let (mut light, mut visible) = (0_u64, 0_u64);
+    for p in image.pixels() {
+        let alpha = u64::from(p.0[3]);
+        light += alpha * u64::from(grey(&p.0[..3])[0]);
+        visible += alpha;
+    }
+    let opaque = visible == 255 * image.pixels().len() as u64;
+    let ground = if !opaque && visible > 0 && light >= VANISHES_ON_WHITE * visible { 0 } else { 255 };
+    let mut pixels = Vec::with_capacity(image.pixels().len() * 3);
+    for p in image.pixels() {
+        let alpha = u32::from(p.0[3]);
+        pixels.extend(p.0[..3].iter().map(|&v| ((u32::from(v) * alpha + ground * (255 - alpha) + 127) / 255) as u8));
+    }
+    pixels
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A 2 x 1 image: one pixel of `ink`, one that is transparent.
+    fn with_hole(ink: u8) -> Vec<u8> {
+        flatten(&RgbaImage::from_raw(2, 1, vec![ink, ink, ink, 255, 9, 9, 9, 0]).unwrap())
+    }
+
+    #[test]
+    fn transparency_lies_on_white_unless_that_hides_the_ink() {
+        assert_eq!(with_hole(0), [0, 0, 0, 255, 255, 255]);
+        assert_eq!(with_hole(128), [128, 128, 128, 255, 255, 255]);
+        assert_eq!(with_hole(255), [255, 255, 255, 0, 0, 0]);
+        let half = RgbaImage::from_raw(1, 1, vec![10, 20, 30, 128]).unwrap();
+        assert_eq!(flatten(&half), [132, 137, 142]);
+    }
+
+    #[test]
+    fn an_input_gets_the_channels_and_size_it_wants() {
+        let shape = ImageShape::new(2, 2, 3);
+        let image = DecodedImage { shape, pixels: vec![255, 0, 0, 255, 0, 0, 255, 0, 0, 255, 0, 0] };
+        assert_eq!(image.to_input(ImageShape::new(1, 3, 1), ResizeFilter::Triangle), [76; 3]);
+        assert_eq!(image.to_input(ImageShape::new(1, 1, 3), ResizeFilter::Triangle), [255, 0, 0]);
+        let grey = DecodedImage { shape: ImageShape::new(1, 1, 1), pixels: vec![7] };
+        assert_eq!(grey.to_input(ImageShape::new(1, 2, 3), ResizeFilter::Nearest), [7; 6]);
+    }
+}
