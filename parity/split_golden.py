@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 
 SEEDS = 40  # reveals whether the generator has a say
 TIED_SEEDS = 400  # and then shows every class at both of its ends
-FRACTIONS = [0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 1 / 3, 0.5, 0.7, 0.9]
+FRACTIONS = [0.01, 0.05, 0.1, 0.15, 0.25, 1 / 3, 0.5, 0.9]
 
 
 def held_out(counts, amount, seed):
@@ -27,7 +27,7 @@ def outcome(counts, amount):
     try:
         seen = np.array([held_out(counts, amount, seed) for seed in range(SEEDS)])
     except ValueError as error:
-        return {"error": str(error)[:60]}
+        return {"error": str(error)[:40]}
     if (seen == seen[0]).all():
         return seen[0].tolist()
     seen = np.array([held_out(counts, amount, seed) for seed in range(TIED_SEEDS)])
@@ -40,7 +40,7 @@ def distributions():
     yield [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]  # MNIST's training set
     yield [4132, 4684, 4177, 4351, 4072, 3795, 4137, 4401, 4063, 4188]  # Kaggle's train.csv
     yield from ([10, 10], [50, 50, 50], [7] * 9, [2, 2], [2, 3, 4], [100, 1, 5], [3], [1000, 2, 2, 2])
-    for _ in range(40):
+    for _ in range(30):
         classes = int(rng.integers(2, 13))
         yield rng.integers(2, int(rng.choice([6, 30, 400])), classes).tolist()
     for _ in range(6):  # long-tailed
@@ -60,7 +60,7 @@ def main():
             try:
                 plain.append([n, amount, len(train_test_split(np.arange(n), test_size=amount, random_state=0)[1])])
             except ValueError as error:
-                plain.append([n, amount, {"error": str(error)[:60]}])
+                plain.append([n, amount, {"error": str(error)[:40]}])
     path = Path(__file__).parent / "golden" / "split.json"
     lines = lambda rows: ",\n".join(json.dumps(row) for row in rows)
     path.write_text(f'{{"plain": [\n{lines(plain)}\n], "stratified": [\n{lines(stratified)}\n]}}\n')
