@@ -15,6 +15,7 @@ pub(crate) struct MaybeGz {
     path: PathBuf,
     reader: Box<dyn Read>,
     compressed: bool,
+    length: u64,
     position: u64,
 }
 
@@ -22,7 +23,8 @@ impl MaybeGz {
     /// Opens `path`; an empty file is an error.
     pub(crate) fn open(path: &Path) -> Result<MaybeGz, DataError> {
         let mut file = File::open(path).map_err(DataError::read(path))?;
-        if file.metadata().map_err(DataError::read(path))?.is_dir() {
+        let meta = file.metadata().map_err(DataError::read(path))?;
+        if meta.is_dir() {
             return Err(DataError::folder(path, "is a folder where a file is needed"));
         }
         let mut start = [0; 2];
@@ -37,7 +39,7 @@ impl MaybeGz {
         } else {
             Box::new(file)
         };
-        Ok(MaybeGz { path: path.to_path_buf(), reader, compressed, position: 0 })
+        Ok(MaybeGz { path: path.to_path_buf(), reader, compressed, length: meta.len(), position: 0 })
     }
 
     /// Bytes read so far, decompressed.
@@ -49,7 +51,12 @@ impl MaybeGz {
     ///
     /// Reading past the end of a gzipped file verifies its checksum.
     pub(crate) fn read_up_to(&mut self, limit: u64) -> Result<Vec<u8>, DataError> {
+        // One byte more than there is, so that the end is found without growing.
+        let there = self.length.saturating_sub(self.position) + 1;
         let mut bytes = Vec::new();
+        bytes
+            .try_reserve_exact(usize::try_from(limit.min(there)).unwrap_or(usize::MAX))
+            .map_err(|e| DataError::read(&self.path)(io::Error::new(io::ErrorKind::OutOfMemory, e)))?;
         let result = self.reader.by_ref().take(limit).read_to_end(&mut bytes);
         self.position += bytes.len() as u64;
         match result {

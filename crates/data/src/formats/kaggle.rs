@@ -61,13 +61,15 @@ pub(crate) fn is_csv_name(name: &str) -> bool {
 
 /// Reads `train.csv`, and the `test.csv` beside it if there is one.
 pub(crate) fn read_source(name: &str, path: &Path, size: Option<(usize, usize)>) -> Result<Source, DataError> {
-    let train = read_csv(path, size)?;
+    let test_path = sibling(path);
+    let (train, test) =
+        rayon::join(|| read_csv(path, size), || test_path.as_ref().map(|p| read_csv(p, size)).transpose());
+    let train = train?;
     if train.labels.is_none() {
         let problem = "there is no 'label' column: this is a file to predict, not one to learn from".to_string();
         return Err(DataError::Csv { path: path.to_path_buf(), line: 1, column: Some("label".into()), problem });
     }
-    let test_path = sibling(path);
-    let test = test_path.as_ref().map(|p| read_csv(p, size)).transpose()?;
+    let test = test?;
     if let (Some(test), Some(place)) = (&test, &test_path)
         && test.images.shape() != train.images.shape()
     {
