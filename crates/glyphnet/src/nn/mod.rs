@@ -1,7 +1,30 @@
-//! Networks: layers as data, shapes, parameters, and the plan that runs them.
+//! Networks: layers as data, shapes, parameters, and the plans that train and run them.
+//!
+//! A list of [`LayerSpec`]s becomes a [`Network`] by [`Sequential::build`]; a [`Trainer`] changes its weights step by
+//! step; a [`Predictor`] runs it. Every layer has an explicit backward pass; there is no graph.
 
+mod chunk;
+mod error;
+mod init;
+mod layer;
 mod layer_spec;
+mod layers;
+mod network;
+mod optimizer;
+mod plan;
+mod predictor;
+mod sequential;
+mod shape;
 mod spec;
+mod threads;
+mod trainer;
 
+pub use error::{LayerError, NetworkError};
 pub use layer_spec::{ActivationLayer, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, LayerSpec, Pool2d};
+pub use network::{Network, NetworkLayer, Tensor};
+pub use predictor::Predictor;
+pub use sequential::Sequential;
+pub use shape::Shape;
 pub use spec::{Activation, ClassesWord, Initializer, NamedPadding, Padding, Pair, Units};
+pub use threads::{ThreadError, Threads};
+pub use trainer::{Batch, Trainer, TrainerOptions};

@@ -1,0 +1,267 @@
+//! A thread at work on one chunk of a batch: depth-first through the segments of the plan, group by group.
+
+use std::ops::Range;
+
+use glyphnet_kernels::{LossOptions, LossSum, Moments, softmax_cross_entropy};
+
+use super::layer::{Backward, Pass};
+use super::plan::{Activations, Plan};
+use super::trainer::{Batch, TrainerOptions};
+
+/// What belongs to one part of the batch.
+pub(super) struct Chunk {
+    /// Gradient of the chunk's share of the mean loss, for all weights.
+    pub(super) gradient: Vec<f32>,
+    pub(super) loss: LossSum,
+    /// One for each coupled stage, in order.
+    pub(super) coupled: Vec<ChunkCoupling>,
+    /// The whole chunk's activations, where the plan has more than one segment.
+    activations: Option<Activations>,
+}
+
+/// What one chunk contributes to a coupled stage.
+pub(super) struct ChunkCoupling {
+    pub(super) moments: Moments,
+    pub(super) sums: Vec<f32>,
+    /// Gradient at the output of the stage.
+    border: Vec<f32>,
+}
+
+/// What belongs to one thread.
+pub(super) struct Worker {
+    scratch: Vec<f32>,
+    /// Gradients at the two boundaries of the stage at hand.
+    gradients: [Vec<f32>; 2],
+    labels: Vec<u32>,
+    /// One group's activations, where the plan is a single segment.
+    activations: Option<Activations>,
+}
+
+impl Chunk {
+    /// Room for up to `samples`; `keep` holds on to the activations of all of them.
+    pub(super) fn new(plan: &Plan, weights: usize, samples: usize, keep: bool) -> Chunk {
+        let coupled = plan.segments[1..].iter().map(|segment| {
+            let stage = &plan.stages[segment.start];
+            let channels = stage.op.coupled().map_or(0, |c| c.channels());
+            ChunkCoupling {
+                moments: Moments::new(channels),
+                sums: vec![0.0; 2 * channels],
+                border: vec![0.0; stage.output * samples],
+            }
+        });
+        Chunk {
+            gradient: vec![0.0; weights],
+            loss: LossSum::default(),
+            coupled: coupled.collect(),
+            activations: keep.then(|| Activations::new(plan, samples)),
+        }
+    }
+}
+
+impl Worker {
+    /// Room for groups of so many samples; `keep` holds on to the activations of a group.
+    pub(super) fn new(plan: &Plan, group: usize, keep: bool) -> Worker {
+        Worker {
+            scratch: vec![0.0; plan.scratch()],
+            gradients: std::array::from_fn(|_| vec![0.0; plan.widest() * group]),
+            labels: Vec::with_capacity(group),
+            activations: keep.then(|| Activations::new(plan, group)),
+        }
+    }
+}
+
+/// What all chunks of a step share.
+#[derive(Clone, Copy)]
+pub(super) struct StepContext<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) options: &'a TrainerOptions,
+    pub(super) weights: &'a [f32],
+    pub(super) step: u64,
+    /// Samples of the whole batch.
+    pub(super) batch: usize,
+}
+
+/// One thread at work on one chunk.
+pub(super) struct Work<'a> {
+    context: StepContext<'a>,
+    /// Positions in the batch.
+    samples: Range<usize>,
+    /// Whether the activations hold the whole chunk rather than one group.
+    whole: bool,
+    activations: &'a mut Activations,
+    gradient: &'a mut [f32],
+    loss: &'a mut LossSum,
+    coupled: &'a mut [ChunkCoupling],
+    scratch: &'a mut [f32],
+    gradients: &'a mut [Vec<f32>; 2],
+    labels: &'a mut Vec<u32>,
+}
+
+/// Samples that run through a segment together.
+struct Group {
+    /// Position in the batch of the first.
+    first: usize,
+    /// Places in the activations.
+    slots: Range<usize>,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn new(
+        context: StepContext<'a>,
+        chunk: &'a mut Chunk,
+        worker: &'a mut Worker,
+        samples: Range<usize>,
+    ) -> Work<'a> {
+        let whole = chunk.activations.is_some();
+        let activations = chunk.activations.as_mut().or(worker.activations.as_mut());
+        Work {
+            context,
+            samples,
+            whole,
+            activations: activations.expect("the chunk or the worker keeps activations"),
+            gradient: &mut chunk.gradient,
+            loss: &mut chunk.loss,
+            coupled: &mut chunk.coupled,
+            scratch: &mut worker.scratch,
+            gradients: &mut worker.gradients,
+            labels: &mut worker.labels,
+        }
+    }
+
+    fn groups(&self) -> impl Iterator<Item = Group> + use<> {
+        let size = self.context.plan.group().min(self.samples.len()).max(1);
+        let (samples, whole) = (self.samples.clone(), self.whole);
+        samples.clone().step_by(size).map(move |first| {
+            let slot = if whole { first - samples.start } else { 0 };
+            Group { first, slots: slot..slot + size.min(samples.end - first) }
+        })
+    }
+
+    fn pass(&self, first: usize) -> Pass<'a> {
+        let StepContext { weights, options, step, .. } = self.context;
+        Pass { weights, seed: options.seed, step, first }
+    }
+
+    /// Forward through `segment`, and what the next segment's coupled stage needs from this chunk.
+    pub(super) fn forward_only(&mut self, segment: usize, batch: &dyn Batch) {
+        for group in self.groups() {
+            self.forward(segment, &group, batch);
+        }
+        let plan = self.context.plan;
+        let start = plan.segments[segment + 1].start;
+        let x = self.activations.at(plan, start, &(0..self.samples.len()));
+        if let Some(coupled) = plan.stages[start].op.coupled() {
+            coupled.collect(x, &mut self.coupled[segment].moments);
+        }
+    }
+
+    /// Forward through the last segment, the loss, and back through it.
+    pub(super) fn forward_and_back(&mut self, segment: usize, batch: &dyn Batch) {
+        self.gradient.fill(0.0);
+        *self.loss = LossSum::default();
+        for group in self.groups() {
+            self.forward(segment, &group, batch);
+            self.loss(&group, batch);
+            self.backward(segment, &group);
+        }
+        self.collect_backward(segment);
+    }
+
+    /// Back through a segment that is not the last, from the gradient kept at the next segment's border.
+    pub(super) fn back_only(&mut self, segment: usize) {
+        let plan = self.context.plan;
+        let start = plan.segments[segment + 1].start;
+        if start <= plan.first_trained {
+            return;
+        }
+        for group in self.groups() {
+            let width = plan.stages[start].output;
+            let border = &mut self.coupled[segment].border[group.slots.start * width..group.slots.end * width];
+            let pass = Pass { weights: self.context.weights, seed: 0, step: self.context.step, first: group.first };
+            let size = group.slots.len() * plan.boundary(start);
+            let (x, y, tape) = self.activations.stage(plan, start, &group.slots);
+            let io = Backward { x, y, dy: border, dx: Some(&mut self.gradients[0][..size]) };
+            plan.stages[start].op.backward(&pass, io, tape, self.scratch, self.gradient);
+            self.backward(segment, &group);
+        }
+        self.collect_backward(segment);
+    }
+
+    fn forward(&mut self, segment: usize, group: &Group, batch: &dyn Batch) {
+        let plan = self.context.plan;
+        let pass = self.pass(group.first);
+        if segment == 0 {
+            let input = self.activations.at_mut(plan, 0, &group.slots);
+            for (i, input) in input.chunks_exact_mut(plan.input).enumerate() {
+                batch.fill(group.first + i, input);
+            }
+        }
+        for i in plan.segments[segment].clone() {
+            let (x, y, tape) = self.activations.stage(plan, i, &group.slots);
+            plan.stages[i].op.forward(&pass, x, y, tape, self.scratch);
+        }
+    }
+
+    /// The loss of a group, and its gradient at the last boundary.
+    fn loss(&mut self, group: &Group, batch: &dyn Batch) {
+        let StepContext { plan, options, batch: size, .. } = self.context;
+        self.labels.clear();
+        self.labels.extend((0..group.slots.len()).map(|i| batch.label(group.first + i)));
+        let logits = self.activations.at(plan, plan.stages.len(), &group.slots);
+        let loss_options =
+            LossOptions { smoothing: options.label_smoothing, class_weights: options.class_weights.as_deref() };
+        let dlogits = &mut self.gradients[0][..logits.len()];
+        let scale = 1.0 / size as f32;
+        let loss = softmax_cross_entropy(
+            options.isa,
+            plan.output,
+            logits,
+            self.labels,
+            &loss_options,
+            scale,
+            dlogits,
+            None,
+        );
+        self.loss.loss += loss.loss;
+        self.loss.correct += loss.correct;
+    }
+
+    /// Back through the stages of a segment, from the gradient in `gradients[0]`. Stops above the coupled stage that
+    /// starts the segment, and keeps the gradient there.
+    fn backward(&mut self, segment: usize, group: &Group) {
+        let plan = self.context.plan;
+        let pass = self.pass(group.first);
+        let range = plan.segments[segment].clone();
+        let coupled = segment > 0;
+        let lowest = (range.start + usize::from(coupled)).max(plan.first_trained);
+        for i in (lowest..range.end).rev() {
+            let n = group.slots.len();
+            let (x, y, tape) = self.activations.stage(plan, i, &group.slots);
+            let [upper, lower] = self.gradients.each_mut();
+            let dx = (i > plan.first_trained).then(|| &mut lower[..n * plan.boundary(i)]);
+            let io = Backward { x, y, dy: &mut upper[..n * plan.boundary(i + 1)], dx };
+            plan.stages[i].op.backward(&pass, io, tape, self.scratch, self.gradient);
+            self.gradients.swap(0, 1);
+        }
+        if coupled {
+            let width = plan.stages[range.start].output;
+            let border = &mut self.coupled[segment - 1].border[group.slots.start * width..group.slots.end * width];
+            border.copy_from_slice(&self.gradients[0][..border.len()]);
+        }
+    }
+
+    /// What the coupled stage that starts `segment` needs from this chunk for its backward pass.
+    fn collect_backward(&mut self, segment: usize) {
+        if segment == 0 {
+            return;
+        }
+        let plan = self.context.plan;
+        let start = plan.segments[segment].start;
+        let x = self.activations.at(plan, start, &(0..self.samples.len()));
+        let ChunkCoupling { sums, border, .. } = &mut self.coupled[segment - 1];
+        sums.fill(0.0);
+        if let Some(coupled) = plan.stages[start].op.coupled() {
+            coupled.collect_backward(x, &border[..self.samples.len() * plan.stages[start].output], sums);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Batch normalisation (Ioffe and Szegedy 2015) over all axes but the last.
+//!
+//! While training, mean and variance are those of the whole batch, so the layer couples the batch. Otherwise the
+//! running averages are used, and the layer is one scale and shift a channel.
+
+use std::ops::Range;
+
+use glyphnet_kernels::{Isa, Moments, batch_norm_backward, batch_norm_backward_sums, scale_shift};
+
+use crate::nn::layer::{Backward, Coupled, Layer, Op, OpContext, Parameter, Pass, Start, Tape, Values};
+use crate::nn::{BatchNorm, LayerError, Shape};
+
+/// Keras's default momentum.
+const KERAS_MOMENTUM: f32 = 0.99;
+
+impl BatchNorm {
+    /// How much of the running average stays at each step, and whether the running variance is the unbiased one.
+    fn convention(&self) -> (f64, bool) {
+        match (self.keras_momentum, self.torch_momentum) {
+            (_, Some(torch)) => (1.0 - f64::from(torch), true),
+            (keras, None) => (f64::from(keras.unwrap_or(KERAS_MOMENTUM)), false),
+        }
+    }
+}
+
+impl Layer for &BatchNorm {
+    fn output(&self, input: Shape) -> Result<Shape, LayerError> {
+        let setting = |key, needs, got: f32| Err(LayerError::Setting { key, needs, got: got.to_string() });
+        match (self.keras_momentum, self.torch_momentum) {
+            (Some(_), Some(torch)) => setting("torch_momentum", "absent where keras_momentum is given", torch),
+            (Some(m), _) if !(0.0..=1.0).contains(&m) => setting("keras_momentum", "in [0, 1]", m),
+            (_, Some(m)) if !(0.0..=1.0).contains(&m) => setting("torch_momentum", "in [0, 1]", m),
+            _ if !(self.epsilon > 0.0 && self.epsilon.is_finite()) => setting("epsilon", "above 0", self.epsilon),
+            _ => Ok(input),
+        }
+    }
+
+    fn parameters(&self, input: Shape) -> Vec<Parameter> {
+        let shape = vec![input.channels()];
+        let state = |name, start| Parameter { name, shape: shape.clone(), start, trained: false };
+        vec![
+            Parameter::trained("gamma", shape.clone(), Start::Ones),
+            Parameter::trained("beta", shape.clone(), Start::Zeros),
+            state("moving_mean", Start::Zeros),
+            state("moving_variance", Start::Ones),
+        ]
+    }
+
+    fn op(&self, context: &OpContext) -> Option<Box<dyn Op>> {
+        let channels = context.input.channels();
+        let (keep, unbiased) = self.convention();
+        let zeros = || vec![0.0; channels];
+        Some(Box::new(BatchNormOp {
+            isa: context.isa,
+            channels,
+            epsilon: self.epsilon,
+            keep,
+            unbiased,
+            training: context.training,
+            tensors: context.tensors.clone(),
+            mean: zeros(),
+            inv_std: zeros(),
+            scale: zeros(),
+            shift: zeros(),
+            sums: vec![0.0; 2 * channels],
+            count: 0.0,
+        }))
+    }
+}
+
+struct BatchNormOp {
+    isa: Isa,
+    channels: usize,
+    epsilon: f32,
+    keep: f64,
+    unbiased: bool,
+    training: bool,
+    /// gamma, beta, moving mean, moving variance.
+    tensors: Vec<Range<usize>>,
+    mean: Vec<f32>,
+    inv_std: Vec<f32>,
+    scale: Vec<f32>,
+    shift: Vec<f32>,
+    /// Sums over the batch: of `dy * xhat`, then of `dy`.
+    sums: Vec<f32>,
+    /// Pixels in the batch.
+    count: f32,
+}
+
+impl BatchNormOp {
+    /// Sets the scale and shift from a mean and a variance for each channel.
+    fn normalise_by(&mut self, weights: &[f32], moments: impl Fn(usize) -> (f64, f64)) {
+        let gamma = &weights[self.tensors[0].clone()];
+        let beta = &weights[self.tensors[1].clone()];
+        for c in 0..self.channels {
+            let (mean, variance) = moments(c);
+            let inv_std = 1.0 / (variance + f64::from(self.epsilon)).sqrt();
+            let scale = f64::from(gamma[c]) * inv_std;
+            self.mean[c] = mean as f32;
+            self.inv_std[c] = inv_std as f32;
+            self.scale[c] = scale as f32;
+            self.shift[c] = (f64::from(beta[c]) - mean * scale) as f32;
+        }
+    }
+}
+
+impl Op for BatchNormOp {
+    fn prepare(&mut self, values: Values<'_>) {
+        if !self.training {
+            let mean = &values.state[self.tensors[2].clone()];
+            let variance = &values.state[self.tensors[3].clone()];
+            self.normalise_by(values.weights, |c| (f64::from(mean[c]), f64::from(variance[c])));
+        }
+    }
+
+    fn forward(&self, _: &Pass<'_>, x: &[f32], y: &mut [f32], _: Tape<'_>, _: &mut [f32]) {
+        scale_shift(self.isa, self.channels, x, &self.scale, &self.shift, y);
+    }
+
+    fn backward(&self, pass: &Pass<'_>, io: Backward<'_>, _: Tape<'_>, _: &mut [f32], _: &mut [f32]) {
+        let Some(dx) = io.dx else { return };
+        let gamma = &pass.weights[self.tensors[0].clone()];
+        let (dgamma, dbeta) = self.sums.split_at(self.channels);
+        let (mean, inv_std) = (&self.mean[..], &self.inv_std[..]);
+        batch_norm_backward(self.isa, self.channels, io.x, io.dy, mean, inv_std, gamma, dgamma, dbeta, self.count, dx);
+    }
+
+    fn coupled(&self) -> Option<&dyn Coupled> {
+        if self.training { Some(self) } else { None }
+    }
+
+    fn coupled_mut(&mut self) -> Option<&mut dyn Coupled> {
+        if self.training { Some(self) } else { None }
+    }
+}
+
+impl Coupled for BatchNormOp {
+    fn channels(&self) -> usize {
+        self.channels
+    }
+
+    fn collect(&self, x: &[f32], moments: &mut Moments) {
+        moments.accumulate(self.isa, x);
+    }
+
+    fn settle(&mut self, moments: &Moments, weights: &[f32], state: &mut [f32]) {
+        self.count = moments.count as f32;
+        self.normalise_by(weights, |c| (moments.mean[c], moments.variance(c)));
+        for c in 0..self.channels {
+            let variance = if self.unbiased { moments.unbiased_variance(c) } else { moments.variance(c) };
+            let mut average = |tensor: usize, new: f64| {
+                let value = &mut state[self.tensors[tensor].start + c];
+                *value = (f64::from(*value) * self.keep + new * (1.0 - self.keep)) as f32;
+            };
+            average(2, moments.mean[c]);
+            average(3, variance);
+        }
+    }
+
+    fn collect_backward(&self, x: &[f32], dy: &[f32], sums: &mut [f32]) {
+        let (dgamma, dbeta) = sums.split_at_mut(self.channels);
+        batch_norm_backward_sums(self.isa, self.channels, x, dy, &self.mean, &self.inv_std, dgamma, dbeta);
+    }
+
+    fn settle_backward(&mut self, sums: &[f32], gradient: &mut [f32]) {
+        self.sums.copy_from_slice(sums);
+        let (dgamma, dbeta) = sums.split_at(self.channels);
+        for (range, sums) in self.tensors.iter().zip([dgamma, dbeta]) {
+            gradient[range.clone()].iter_mut().zip(sums).for_each(|(g, s)| *g += s);
+        }
+    }
+}

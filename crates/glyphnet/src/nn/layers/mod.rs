@@ -1,0 +1,26 @@
+//! The layers, one file each: what they answer as data ([`Layer`](super::layer::Layer)) and how they run
+//! ([`Op`](super::layer::Op)).
+
+mod activation;
+mod batch_norm;
+mod conv2d;
+mod dense;
+mod dropout;
+mod flatten;
+mod global_avg_pool2d;
+mod pool2d;
+mod window;
+
+pub(crate) use pool2d::{AvgPool, MaxPool};
+
+use std::ops::Range;
+
+/// The gradients of a layer's weights and bias (empty for none); the bias lies right behind the weights.
+fn split_gradient<'a>(
+    gradient: &'a mut [f32],
+    weights: &Range<usize>,
+    bias: Option<&Range<usize>>,
+) -> (&'a mut [f32], &'a mut [f32]) {
+    let end = bias.map_or(weights.end, |bias| bias.end);
+    gradient[weights.start..end].split_at_mut(weights.len())
+}

@@ -1,0 +1,135 @@
+//! The optimizer: its state, clipping, and the update of all weights, cut into shards.
+
+use glyphnet_kernels::{
+    Adam, Isa, RmsProp, Sgd, adam_update, clip_in_place, rmsprop_update, scale_in_place, sgd_update, sum_of_squares,
+};
+use rayon::prelude::*;
+
+use super::Network;
+use crate::recipe::{Clipping, OptimizerConfig};
+
+/// Weights that one task updates.
+pub(super) const SHARD: usize = 8192;
+
+/// An optimizer with its state. Each weight depends on its own gradient and state alone, so shards are independent.
+pub(super) struct Optimizer {
+    config: OptimizerConfig,
+    /// Updates done.
+    step: u64,
+    shards: Vec<Shard>,
+}
+
+/// The state of [`SHARD`] weights: up to three values a weight, as the kind of optimizer needs.
+struct Shard {
+    state: [Vec<f32>; 3],
+}
+
+/// How many values a weight each kind keeps: which of the three arrays are used.
+fn used(config: &OptimizerConfig) -> [bool; 3] {
+    match config {
+        OptimizerConfig::Sgd(sgd) => [sgd.momentum != 0.0, false, false],
+        OptimizerConfig::Rmsprop(rmsprop) => [true, rmsprop.momentum > 0.0, rmsprop.centered],
+        OptimizerConfig::Adam(_) | OptimizerConfig::Adamw(_) => [true, true, false],
+    }
+}
+
+impl Optimizer {
+    pub(super) fn new(config: OptimizerConfig, weights: usize) -> Optimizer {
+        let used = used(&config);
+        let shard = |start: usize| {
+            let len = SHARD.min(weights - start);
+            Shard { state: used.map(|used| vec![0.0; if used { len } else { 0 }]) }
+        };
+        let shards = (0..weights).step_by(SHARD).map(shard).collect();
+        Optimizer { config, step: 0, shards }
+    }
+
+    /// Clips the gradient of all weights as the settings say.
+    pub(super) fn clip(&self, isa: Isa, network: &Network, gradient: &mut [f32]) {
+        match self.config.clipping() {
+            None => {}
+            Some(Clipping::Value(limit)) => clip_in_place(isa, gradient, limit as f32),
+            Some(Clipping::GlobalNorm(limit)) => shrink(isa, gradient, limit),
+            Some(Clipping::Norm(limit)) => {
+                for tensor in network.tensors().filter(|t| t.trained) {
+                    shrink(isa, &mut gradient[tensor.range.clone()], limit);
+                }
+            }
+        }
+    }
+
+    /// Changes all weights by one update. Runs on the current thread pool.
+    pub(super) fn update(&mut self, isa: Isa, weights: &mut [f32], gradient: &[f32], learning_rate: f64) {
+        self.step += 1;
+        let (config, step) = (&self.config, self.step);
+        self.shards
+            .par_iter_mut()
+            .zip(weights.par_chunks_mut(SHARD))
+            .zip(gradient.par_chunks(SHARD))
+            .for_each(|((shard, weights), gradient)| shard.update(isa, config, step, weights, gradient, learning_rate));
+    }
+}
+
+/// Scales `gradient` down to an L2 norm of `limit`, if it is longer.
+fn shrink(isa: Isa, gradient: &mut [f32], limit: f64) {
+    let norm = sum_of_squares(isa, gradient).sqrt();
+    if norm > limit {
+        scale_in_place(isa, gradient, (limit / norm) as f32);
+    }
+}
+
+impl Shard {
+    fn update(
+        &mut self,
+        isa: Isa,
+        config: &OptimizerConfig,
+        step: u64,
+        weights: &mut [f32],
+        gradient: &[f32],
+        learning_rate: f64,
+    ) {
+        let [first, second, third] = &mut self.state;
+        let weight_decay = config.weight_decay();
+        match config {
+            OptimizerConfig::Sgd(c) => {
+                let sgd = Sgd { learning_rate, momentum: c.momentum, nesterov: c.nesterov, weight_decay };
+                sgd_update(isa, &sgd, weights, gradient, first);
+            }
+            OptimizerConfig::Rmsprop(c) => {
+                if weight_decay != 0.0 {
+                    scale_in_place(isa, weights, (1.0 - weight_decay * learning_rate) as f32);
+                }
+                let rmsprop = RmsProp {
+                    learning_rate,
+                    rho: c.rho,
+                    momentum: c.momentum,
+                    epsilon: c.epsilon,
+                    centered: c.centered,
+                };
+                rmsprop_update(isa, &rmsprop, weights, gradient, first, second, third);
+            }
+            OptimizerConfig::Adam(c) => {
+                let adam = Adam {
+                    learning_rate,
+                    beta_1: c.beta_1,
+                    beta_2: c.beta_2,
+                    epsilon: c.epsilon,
+                    weight_decay,
+                    step,
+                };
+                adam_update(isa, &adam, weights, gradient, first, second);
+            }
+            OptimizerConfig::Adamw(c) => {
+                let adam = Adam {
+                    learning_rate,
+                    beta_1: c.beta_1,
+                    beta_2: c.beta_2,
+                    epsilon: c.epsilon,
+                    weight_decay,
+                    step,
+                };
+                adam_update(isa, &adam, weights, gradient, first, second);
+            }
+        }
+    }
+}

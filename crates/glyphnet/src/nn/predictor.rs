@@ -1,0 +1,123 @@
+//! Inference: a plan without any training state, shared by all threads.
+
+use std::fmt;
+use std::sync::{Mutex, PoisonError};
+
+use glyphnet_kernels::{Isa, softmax_rows};
+use rayon::prelude::*;
+
+use super::layer::{Pass, Tape, Values};
+use super::plan::Plan;
+use super::{Network, Threads};
+
+/// Samples that one task takes.
+const BLOCK: usize = 32;
+
+/// A trained network at work. `&self` is enough: any number of threads may share it.
+pub struct Predictor {
+    plan: Plan,
+    isa: Isa,
+    weights: Vec<f32>,
+    /// Buffers that are not in use.
+    idle: Mutex<Vec<Workspace>>,
+}
+
+/// The buffers of one thread.
+struct Workspace {
+    scratch: Vec<f32>,
+    values: [Vec<f32>; 2],
+    floats: Vec<f32>,
+    indices: Vec<u32>,
+}
+
+impl Predictor {
+    /// Compiles `network` for inference; later changes of it are not seen.
+    pub fn new(network: &Network, isa: Isa) -> Predictor {
+        let mut plan = Plan::new(network, isa, false);
+        plan.prepare(Values { weights: network.weights(), state: network.state() });
+        Predictor { plan, isa, weights: network.weights().to_vec(), idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Class probabilities of `n` samples on the calling thread.
+    ///
+    /// `fill(i, input)` writes the input of sample `i` (height x width x channels, preprocessed); the result is
+    /// `n x classes`, row-major. A sample's bits do not depend on its companions.
+    pub fn probabilities(&self, n: usize, fill: impl Fn(usize, &mut [f32])) -> Vec<f32> {
+        let mut out = vec![0.0; n * self.plan.output];
+        let block = BLOCK * self.plan.output;
+        for (b, out) in out.chunks_mut(block).enumerate() {
+            self.block(b * BLOCK, &fill, out);
+        }
+        out
+    }
+
+    /// The same on a pool of threads, with the same bits.
+    pub fn probabilities_on(&self, threads: &Threads, n: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+        let mut out = vec![0.0; n * self.plan.output];
+        let block = BLOCK * self.plan.output;
+        threads.run(|| {
+            out.par_chunks_mut(block).enumerate().for_each(|(b, out)| self.block(b * BLOCK, &fill, out));
+        });
+        out
+    }
+
+    fn block(&self, first: usize, fill: &impl Fn(usize, &mut [f32]), out: &mut [f32]) {
+        let mut workspace = self.take();
+        let (group, classes) = (self.group(), self.plan.output);
+        for (g, out) in out.chunks_mut(group * classes).enumerate() {
+            let n = out.len() / classes;
+            let input = &mut workspace.values[0][..n * self.plan.input];
+            for (i, input) in input.chunks_exact_mut(self.plan.input).enumerate() {
+                fill(first + g * group + i, input);
+            }
+            workspace.run(&self.plan, &self.weights, n);
+            out.copy_from_slice(&workspace.values[0][..n * classes]);
+            softmax_rows(self.isa, classes, out);
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
+    }
+
+    fn group(&self) -> usize {
+        self.plan.group().min(BLOCK)
+    }
+
+    fn take(&self) -> Workspace {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        idle.unwrap_or_else(|| Workspace::new(&self.plan, self.group()))
+    }
+}
+
+impl fmt::Debug for Predictor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Predictor").field("isa", &self.isa).field("stages", &self.plan.stages.len()).finish()
+    }
+}
+
+impl Workspace {
+    fn new(plan: &Plan, group: usize) -> Workspace {
+        let most = |needs: fn(&super::layer::Needs) -> usize| {
+            plan.stages.iter().map(|stage| needs(&stage.op.needs())).max().unwrap_or(0)
+        };
+        Workspace {
+            scratch: vec![0.0; plan.scratch()],
+            values: std::array::from_fn(|_| vec![0.0; plan.widest() * group]),
+            floats: vec![0.0; most(|n| n.floats) * group],
+            indices: vec![0; most(|n| n.indices) * group],
+        }
+    }
+
+    /// Runs `n` samples from `values[0]` back into `values[0]`.
+    fn run(&mut self, plan: &Plan, weights: &[f32], n: usize) {
+        let pass = Pass { weights, seed: 0, step: 0, first: 0 };
+        for stage in &plan.stages {
+            let needs = stage.op.needs();
+            let tape = Tape {
+                floats: &mut self.floats[..needs.floats * n],
+                indices: &mut self.indices[..needs.indices * n],
+            };
+            let [x, y] = self.values.each_mut();
+            stage.op.forward(&pass, &x[..n * stage.input], &mut y[..n * stage.output], tape, &mut self.scratch);
+            self.values.swap(0, 1);
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One training step: forward, loss, backward, reduction, update.
+//!
+//! The batch is cut into chunks whose number depends on the batch size alone. A chunk accumulates its own gradient,
+//! sample after sample; the chunks' gradients are added in their order. So the bits do not depend on the number of
+//! threads, nor on which thread took which chunk.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use glyphnet_kernels::{Isa, LossSum, sum_chunks};
+use rayon::prelude::*;
+
+use super::chunk::{Chunk, StepContext, Work, Worker};
+use super::layer::Values;
+use super::optimizer::{Optimizer, SHARD};
+use super::plan::Plan;
+use super::{Network, ThreadError, Threads};
+use crate::recipe::OptimizerConfig;
+
+/// The most chunks that a batch is cut into.
+const CHUNKS: usize = 8;
+
+/// Where the samples of a batch come from. Workers ask for a sample just before its forward pass.
+pub trait Batch: Sync {
+    /// Samples in the batch.
+    fn len(&self) -> usize;
+
+    /// Whether there is no sample.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Writes the network's input for the sample at `position` (height x width x channels).
+    fn fill(&self, position: usize, input: &mut [f32]);
+
+    /// Its label.
+    fn label(&self, position: usize) -> u32;
+}
+
+/// What a [`Trainer`] needs to know besides the network.
+#[derive(Debug, Clone)]
+pub struct TrainerOptions {
+    /// Instruction set of the kernels.
+    pub isa: Isa,
+    /// Samples of a full batch.
+    pub batch_size: usize,
+    /// Seed of the dropout masks.
+    pub seed: u64,
+    /// Share of the target's probability that is spread over all classes.
+    pub label_smoothing: f32,
+    /// A weight for each class, if any.
+    pub class_weights: Option<Vec<f32>>,
+    /// How weights follow gradients.
+    pub optimizer: OptimizerConfig,
+}
+
+/// A network in training: the plan, all buffers, and the optimizer's state.
+pub struct Trainer {
+    network: Network,
+    plan: Plan,
+    options: TrainerOptions,
+    threads: Threads,
+    optimizer: Optimizer,
+    chunks: Vec<Mutex<Chunk>>,
+    workers: Vec<Mutex<Worker>>,
+    gradient: Vec<f32>,
+    step: u64,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panicking worker takes the step down with it; buffers are overwritten by the next step anyway.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Trainer {
+    /// Compiles `network` and allocates everything that its steps will use.
+    ///
+    /// # Errors
+    /// If the threads cannot be started.
+    pub fn new(network: Network, threads: Threads, options: TrainerOptions) -> Result<Trainer, ThreadError> {
+        let plan = Plan::new(&network, options.isa, true);
+        let weights = network.trained_parameters();
+        let longest = options.batch_size.div_ceil(CHUNKS.min(options.batch_size).max(1)).max(1);
+        let single = plan.segments.len() == 1;
+        let group = plan.group().min(longest);
+        let chunks = (0..CHUNKS.min(options.batch_size.max(1)))
+            .map(|_| Mutex::new(Chunk::new(&plan, weights, longest, !single)))
+            .collect();
+        let workers = (0..threads.count()).map(|_| Mutex::new(Worker::new(&plan, group, single))).collect();
+        let optimizer = Optimizer::new(options.optimizer.clone(), weights);
+        let gradient = vec![0.0; weights];
+        let mut trainer =
+            Trainer { network, plan, options, threads, optimizer, chunks, workers, gradient, step: 0 };
+        trainer.prepare();
+        Ok(trainer)
+    }
+
+    /// The network as it is now.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// Replaces all weights and all state; see [`Network::weights`] and [`Network::state`] for their order.
+    ///
+    /// # Panics
+    /// If the lengths differ from the network's.
+    pub fn set_weights(&mut self, weights: &[f32], state: &[f32]) {
+        self.network.weights_mut().copy_from_slice(weights);
+        self.network.state_mut().copy_from_slice(state);
+        self.prepare();
+    }
+
+    /// The network, when training is over.
+    pub fn into_network(self) -> Network {
+        self.network
+    }
+
+    /// Steps taken so far.
+    pub fn steps(&self) -> u64 {
+        self.step
+    }
+
+    /// The threads that it works with.
+    pub fn threads(&self) -> &Threads {
+        &self.threads
+    }
+
+    /// The gradient of the last step's mean loss with respect to [`Network::weights`], after clipping.
+    pub fn gradient(&self) -> &[f32] {
+        &self.gradient
+    }
+
+    /// Runs one step on a batch: returns the sum of its losses and the number of right answers, both before the update.
+    ///
+    /// # Panics
+    /// If the batch has more samples than the batch size, or a label is no class.
+    pub fn step(&mut self, batch: &dyn Batch, learning_rate: f64) -> LossSum {
+        let loss = self.accumulate(batch);
+        self.reduce(batch.len());
+        self.optimizer.clip(self.options.isa, &self.network, &mut self.gradient);
+        let isa = self.options.isa;
+        let (optimizer, network, gradient) = (&mut self.optimizer, &mut self.network, &self.gradient);
+        self.threads.run(|| optimizer.update(isa, network.weights_mut(), gradient, learning_rate));
+        self.step += 1;
+        self.prepare();
+        loss
+    }
+
+    /// Forward and backward without an update: fills [`Trainer::gradient`].
+    pub fn gradient_step(&mut self, batch: &dyn Batch) -> LossSum {
+        let loss = self.accumulate(batch);
+        self.reduce(batch.len());
+        loss
+    }
+
+    fn prepare(&mut self) {
+        let values = Values { weights: self.network.weights(), state: self.network.state() };
+        let stages = &mut self.plan.stages;
+        self.threads.run(|| stages.par_iter_mut().for_each(|stage| stage.op.prepare(values)));
+    }
+
+    fn accumulate(&mut self, batch: &dyn Batch) -> LossSum {
+        assert!(!batch.is_empty() && batch.len() <= self.options.batch_size, "a batch of {} samples", batch.len());
+        let last = self.plan.segments.len() - 1;
+        for segment in 0..last {
+            self.each_chunk(batch.len(), |work| work.forward_only(segment, batch));
+            self.settle(segment + 1, batch.len());
+        }
+        self.each_chunk(batch.len(), |work| work.forward_and_back(last, batch));
+        for segment in (0..last).rev() {
+            self.settle_backward(segment + 1, batch.len());
+            self.each_chunk(batch.len(), |work| work.back_only(segment));
+        }
+        let mut total = LossSum::default();
+        for chunk in self.used_chunks(batch.len()) {
+            let chunk = lock(chunk);
+            total.loss += chunk.loss.loss;
+            total.correct += chunk.loss.correct;
+        }
+        total
+    }
+
+    fn used_chunks(&self, samples: usize) -> &[Mutex<Chunk>] {
+        &self.chunks[..chunk_count(samples)]
+    }
+
+    fn each_chunk(&self, samples: usize, run: impl Fn(&mut Work<'_>) + Sync) {
+        let count = chunk_count(samples);
+        self.threads.run(|| {
+            self.used_chunks(samples).par_iter().enumerate().for_each(|(c, chunk)| {
+                let mut chunk = lock(chunk);
+                let mut worker = lock(&self.workers[rayon::current_thread_index().unwrap_or(0) % self.workers.len()]);
+                let step = StepContext {
+                    plan: &self.plan,
+                    options: &self.options,
+                    weights: self.network.weights(),
+                    step: self.step,
+                    batch: samples,
+                };
+                let part = c * samples / count..(c + 1) * samples / count;
+                run(&mut Work::new(step, &mut chunk, &mut worker, part));
+            });
+        });
+    }
+
+    /// Merges what the chunks collected for the coupled stage that starts `segment`.
+    fn settle(&mut self, segment: usize, samples: usize) {
+        let (chunks, plan) = (&self.chunks[..chunk_count(samples)], &mut self.plan);
+        let mut first = lock(&chunks[0]);
+        let merged = &mut first.coupled[segment - 1].moments;
+        for chunk in &chunks[1..] {
+            merged.merge(&lock(chunk).coupled[segment - 1].moments);
+        }
+        let (weights, state) = self.network.split_mut();
+        if let Some(coupled) = plan.stages[plan.segments[segment].start].op.coupled_mut() {
+            coupled.settle(merged, weights, state);
+        }
+    }
+
+    fn settle_backward(&mut self, segment: usize, samples: usize) {
+        let (chunks, plan) = (&self.chunks[..chunk_count(samples)], &mut self.plan);
+        let mut first = lock(&chunks[0]);
+        let Chunk { gradient, coupled, .. } = &mut *first;
+        let sums = &mut coupled[segment - 1].sums;
+        for chunk in &chunks[1..] {
+            let chunk = lock(chunk);
+            sums.iter_mut().zip(&chunk.coupled[segment - 1].sums).for_each(|(a, b)| *a += b);
+        }
+        if let Some(coupled) = plan.stages[plan.segments[segment].start].op.coupled_mut() {
+            coupled.settle_backward(sums, gradient);
+        }
+    }
+
+    /// Adds the gradients of the chunks in their order.
+    fn reduce(&mut self, samples: usize) {
+        let chunks: Vec<_> = self.chunks[..chunk_count(samples)].iter().map(lock).collect();
+        let parts: Vec<&[f32]> = chunks.iter().map(|chunk| &chunk.gradient[..]).collect();
+        let (gradient, isa) = (&mut self.gradient, self.options.isa);
+        self.threads.run(|| {
+            gradient.par_chunks_mut(SHARD).enumerate().for_each(|(i, shard)| {
+                let mut cut: [&[f32]; CHUNKS] = [&[]; CHUNKS];
+                for (cut, part) in cut.iter_mut().zip(&parts) {
+                    *cut = &part[i * SHARD..i * SHARD + shard.len()];
+                }
+                sum_chunks(isa, shard, &cut[..parts.len()]);
+            });
+        });
+    }
+}
+
+fn chunk_count(samples: usize) -> usize {
+    CHUNKS.min(samples)
+}
