@@ -1,8 +1,11 @@
 //! Activation functions and their derivatives.
 
+use pulp::Simd;
 use serde::{Deserialize, Serialize};
 
-use crate::{Isa, reference};
+use crate::Isa;
+use crate::lanes::{Lanewise, lanewise};
+use crate::math::{exp_minus_1_of_negative, normal_lanes, sigmoid_lanes, tanh_lanes};
 
 /// The slope of `leaky_relu` below zero, as `keras.activations.leaky_relu` has it.
 pub const LEAKY_SLOPE: f32 = 0.2;
@@ -28,7 +31,7 @@ pub enum Activation {
     Sigmoid,
     /// `tanh(x)`.
     Tanh,
-    /// `exp(x) / sum(exp(x))` over the classes of a sample; not elementwise, see [`softmax_rows`].
+    /// `exp(x) / sum(exp(x))` over the classes of a sample; not elementwise, see [`crate::softmax_rows`].
     Softmax,
 }
 
@@ -43,9 +46,18 @@ impl Activation {
 ///
 /// # Panics
 /// With [`Activation::Softmax`], which is not elementwise.
-pub fn activate(_isa: Isa, activation: Activation, x: &mut [f32]) {
-    check_elementwise(activation, "softmax_rows");
-    reference::activation::activate(activation, x);
+pub fn activate(isa: Isa, activation: Activation, x: &mut [f32]) {
+    match activation {
+        Activation::Linear => {}
+        Activation::Relu => lanewise(isa, Forward(Relu), [], [x]),
+        Activation::LeakyRelu => lanewise(isa, Forward(LeakyRelu), [], [x]),
+        Activation::Elu => lanewise(isa, Forward(Elu), [], [x]),
+        Activation::Gelu => lanewise(isa, Forward(Gelu), [], [x]),
+        Activation::Silu => lanewise(isa, Forward(Silu), [], [x]),
+        Activation::Sigmoid => lanewise(isa, Forward(Sigmoid), [], [x]),
+        Activation::Tanh => lanewise(isa, Forward(Tanh), [], [x]),
+        Activation::Softmax => panic!("softmax is not elementwise: call softmax_rows with the number of classes"),
+    }
 }
 
 /// `y = act(x)`, elementwise; `x` and `y` have the same length.
@@ -54,47 +66,189 @@ pub fn activate(_isa: Isa, activation: Activation, x: &mut [f32]) {
 /// If the lengths differ, and with [`Activation::Softmax`].
 pub fn activate_to(isa: Isa, activation: Activation, x: &[f32], y: &mut [f32]) {
     assert_eq!(x.len(), y.len(), "activate_to: x has {} values, y {}", x.len(), y.len());
-    y.copy_from_slice(x);
-    activate(isa, activation, y);
+    match activation {
+        Activation::Linear => y.copy_from_slice(x),
+        Activation::Relu => lanewise(isa, Forward(Relu), [x], [y]),
+        Activation::LeakyRelu => lanewise(isa, Forward(LeakyRelu), [x], [y]),
+        Activation::Elu => lanewise(isa, Forward(Elu), [x], [y]),
+        Activation::Gelu => lanewise(isa, Forward(Gelu), [x], [y]),
+        Activation::Silu => lanewise(isa, Forward(Silu), [x], [y]),
+        Activation::Sigmoid => lanewise(isa, Forward(Sigmoid), [x], [y]),
+        Activation::Tanh => lanewise(isa, Forward(Tanh), [x], [y]),
+        Activation::Softmax => panic!("softmax is not elementwise: call softmax_rows with the number of classes"),
+    }
 }
 
 /// `dy = dy * act'(z)`, elementwise, in place. `z` is the pre-activation and may be empty unless
-/// [`Activation::needs_input`]; `y` is the output.
+/// [`Activation::needs_input`]; `y` is the output. At a kink the derivative from the left, as in TensorFlow.
 ///
 /// # Panics
 /// If the lengths differ, and with [`Activation::Softmax`].
-pub fn activation_backward(_isa: Isa, activation: Activation, z: &[f32], y: &[f32], dy: &mut [f32]) {
-    check_elementwise(activation, "softmax_backward_rows");
+pub fn activation_backward(isa: Isa, activation: Activation, z: &[f32], y: &[f32], dy: &mut [f32]) {
     if activation.needs_input() {
         assert_eq!(z.len(), dy.len(), "activation_backward: z has {} values, dy {}", z.len(), dy.len());
     }
     assert_eq!(y.len(), dy.len(), "activation_backward: y has {} values, dy {}", y.len(), dy.len());
-    reference::activation::activation_backward(activation, z, y, dy);
+    match activation {
+        Activation::Linear => {}
+        Activation::Relu => lanewise(isa, Backward(Relu), [y], [dy]),
+        Activation::LeakyRelu => lanewise(isa, Backward(LeakyRelu), [y], [dy]),
+        Activation::Elu => lanewise(isa, Backward(Elu), [y], [dy]),
+        Activation::Gelu => lanewise(isa, Backward(Gelu), [z], [dy]),
+        Activation::Silu => lanewise(isa, Backward(Silu), [z], [dy]),
+        Activation::Sigmoid => lanewise(isa, Backward(Sigmoid), [y], [dy]),
+        Activation::Tanh => lanewise(isa, Backward(Tanh), [y], [dy]),
+        Activation::Softmax => panic!("softmax is not elementwise: call softmax_backward_rows with the classes"),
+    }
 }
 
-/// Softmax over each row of `classes` values of `x` (rows x classes), in place.
-///
-/// # Panics
-/// If `x` is not whole rows.
-pub fn softmax_rows(_isa: Isa, classes: usize, x: &mut [f32]) {
-    check_rows("softmax_rows", classes, x.len());
-    reference::activation::softmax_rows(classes, x);
+/// An elementwise activation on a register.
+trait Curve {
+    fn value<S: Simd>(simd: S, x: S::f32s) -> S::f32s;
+
+    /// `gradient` times the derivative; `v` is the pre-activation where [`Activation::needs_input`], else the output.
+    fn backward<S: Simd>(simd: S, v: S::f32s, gradient: S::f32s) -> S::f32s;
 }
 
-/// The gradient through [`softmax_rows`], in place: `dy = y * (dy - sum(dy * y))` over each row; `y` is the output.
-///
-/// # Panics
-/// If `y` and `dy` differ in length or are not whole rows.
-pub fn softmax_backward_rows(_isa: Isa, classes: usize, y: &[f32], dy: &mut [f32]) {
-    check_rows("softmax_backward_rows", classes, y.len());
-    assert_eq!(y.len(), dy.len(), "softmax_backward_rows: y has {} values, dy {}", y.len(), dy.len());
-    reference::activation::softmax_backward_rows(classes, y, dy);
+struct Forward<C: Curve>(C);
+struct Backward<C: Curve>(C);
+
+impl<C: Curve> Lanewise<0, 1> for Forward<C> {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, _: [S::f32s; 0], [x]: [S::f32s; 1]) -> [S::f32s; 1] {
+        [C::value(simd, x)]
+    }
 }
 
-fn check_elementwise(activation: Activation, instead: &str) {
-    assert!(activation != Activation::Softmax, "softmax is not elementwise: call {instead} with the number of classes");
+impl<C: Curve> Lanewise<1, 1> for Forward<C> {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, [x]: [S::f32s; 1], _: [S::f32s; 1]) -> [S::f32s; 1] {
+        [C::value(simd, x)]
+    }
 }
 
-fn check_rows(name: &str, classes: usize, len: usize) {
-    assert!(classes > 0 && len.is_multiple_of(classes), "{name}: {len} values are not rows of {classes} classes");
+impl<C: Curve> Lanewise<1, 1> for Backward<C> {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, [v]: [S::f32s; 1], [gradient]: [S::f32s; 1]) -> [S::f32s; 1] {
+        [C::backward(simd, v, gradient)]
+    }
+}
+
+/// `above` where `v > 0`, `below` elsewhere, NaN included.
+#[inline(always)]
+fn where_positive<S: Simd>(simd: S, v: S::f32s, above: S::f32s, below: S::f32s) -> S::f32s {
+    simd.select_f32s(simd.greater_than_f32s(v, simd.splat_f32s(0.0)), above, below)
+}
+
+/// `below` where `v < 0`, `above` elsewhere, NaN included.
+#[inline(always)]
+fn where_negative<S: Simd>(simd: S, v: S::f32s, below: S::f32s, above: S::f32s) -> S::f32s {
+    simd.select_f32s(simd.less_than_f32s(v, simd.splat_f32s(0.0)), below, above)
+}
+
+struct Relu;
+impl Curve for Relu {
+    #[inline(always)]
+    fn value<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        where_negative(simd, x, simd.splat_f32s(0.0), x)
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(simd: S, y: S::f32s, gradient: S::f32s) -> S::f32s {
+        where_positive(simd, y, gradient, simd.splat_f32s(0.0))
+    }
+}
+
+struct LeakyRelu;
+impl Curve for LeakyRelu {
+    #[inline(always)]
+    fn value<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        where_negative(simd, x, simd.mul_f32s(x, simd.splat_f32s(LEAKY_SLOPE)), x)
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(simd: S, y: S::f32s, gradient: S::f32s) -> S::f32s {
+        where_positive(simd, y, gradient, simd.mul_f32s(gradient, simd.splat_f32s(LEAKY_SLOPE)))
+    }
+}
+
+struct Elu;
+impl Curve for Elu {
+    #[inline(always)]
+    fn value<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        where_negative(simd, x, exp_minus_1_of_negative(simd, x), x)
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(simd: S, y: S::f32s, gradient: S::f32s) -> S::f32s {
+        where_positive(simd, y, gradient, simd.mul_add_e_f32s(gradient, y, gradient))
+    }
+}
+
+struct Gelu;
+impl Curve for Gelu {
+    #[inline(always)]
+    fn value<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        let (cdf, _) = normal_lanes(simd, x);
+        let tail_end = simd.less_than_f32s(x, simd.splat_f32s(-100.0));
+        simd.select_f32s(tail_end, simd.splat_f32s(0.0), simd.mul_f32s(x, cdf))
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(simd: S, z: S::f32s, gradient: S::f32s) -> S::f32s {
+        let z = clamp(simd, z, 100.0);
+        let (cdf, density) = normal_lanes(simd, z);
+        simd.mul_f32s(gradient, simd.mul_add_e_f32s(z, density, cdf))
+    }
+}
+
+struct Silu;
+impl Curve for Silu {
+    #[inline(always)]
+    fn value<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        let tail_end = simd.less_than_f32s(x, simd.splat_f32s(-100.0));
+        simd.select_f32s(tail_end, simd.splat_f32s(0.0), simd.mul_f32s(x, sigmoid_lanes(simd, x)))
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(simd: S, z: S::f32s, gradient: S::f32s) -> S::f32s {
+        let (z, one) = (clamp(simd, z, 100.0), simd.splat_f32s(1.0));
+        let s = sigmoid_lanes(simd, z);
+        let slope = simd.mul_f32s(s, simd.mul_add_e_f32s(z, simd.sub_f32s(one, s), one));
+        simd.mul_f32s(gradient, slope)
+    }
+}
+
+struct Sigmoid;
+impl Curve for Sigmoid {
+    #[inline(always)]
+    fn value<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        sigmoid_lanes(simd, x)
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(simd: S, y: S::f32s, gradient: S::f32s) -> S::f32s {
+        simd.mul_f32s(gradient, simd.negate_mul_add_e_f32s(y, y, y))
+    }
+}
+
+struct Tanh;
+impl Curve for Tanh {
+    #[inline(always)]
+    fn value<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
+        tanh_lanes(simd, x)
+    }
+
+    #[inline(always)]
+    fn backward<S: Simd>(simd: S, y: S::f32s, gradient: S::f32s) -> S::f32s {
+        simd.mul_f32s(gradient, simd.negate_mul_add_e_f32s(y, y, simd.splat_f32s(1.0)))
+    }
+}
+
+/// `x` moved into `[-limit, limit]`; NaN stays NaN.
+#[inline(always)]
+pub(crate) fn clamp<S: Simd>(simd: S, x: S::f32s, limit: f32) -> S::f32s {
+    let (low, high) = (simd.splat_f32s(-limit), simd.splat_f32s(limit));
+    let x = simd.select_f32s(simd.greater_than_f32s(x, high), high, x);
+    simd.select_f32s(simd.less_than_f32s(x, low), low, x)
 }

@@ -12,17 +12,18 @@ mod dropout;
 mod elementwise;
 mod gemm;
 mod isa;
+mod lanes;
 mod loss;
+pub mod math;
 mod optimizer;
 mod pad;
 mod pool;
 pub mod random;
 pub mod reference;
+mod softmax;
 mod tile;
 
-pub use activation::{
-    Activation, LEAKY_SLOPE, activate, activate_to, activation_backward, softmax_backward_rows, softmax_rows,
-};
+pub use activation::{Activation, LEAKY_SLOPE, activate, activate_to, activation_backward};
 pub use batch_norm::{Moments, batch_norm_backward, batch_norm_backward_sums, scale_shift};
 pub use conv::{
     ConvShape, ForwardWeights, GradientWeights, bias_gradient, conv_forward, conv_input_gradient, conv_weight_gradient,
@@ -40,3 +41,4 @@ pub use pool::{
     PoolShape, avg_pool_backward, avg_pool_forward, global_avg_pool_backward, global_avg_pool_forward,
     max_pool_backward, max_pool_forward, max_pool_inference,
 };
+pub use softmax::{softmax_backward_rows, softmax_rows};

@@ -6,7 +6,10 @@
 //! Decaying state would become denormal, and denormals are slow: state whose magnitude falls below [`TINY`] is set
 //! to exactly 0. That is far below what any epsilon lets matter; the weights agree with Keras within float error.
 
-use crate::{Isa, reference};
+use pulp::Simd;
+
+use crate::Isa;
+use crate::lanes::{Lanewise, lanewise};
 
 /// State smaller than this becomes 0.
 pub const TINY: f32 = 1e-30;
@@ -69,10 +72,19 @@ impl Adam {
 ///
 /// # Panics
 /// If the lengths differ.
-pub fn sgd_update(_isa: Isa, sgd: &Sgd, weights: &mut [f32], gradient: &[f32], velocity: &mut [f32]) {
+pub fn sgd_update(isa: Isa, sgd: &Sgd, weights: &mut [f32], gradient: &[f32], velocity: &mut [f32]) {
     check("sgd_update: gradient", weights.len(), gradient.len(), true);
     check("sgd_update: velocity", weights.len(), velocity.len(), sgd.momentum != 0.0);
-    reference::optimizer::sgd_update(sgd, weights, gradient, velocity);
+    let step = SgdStep {
+        rate: sgd.learning_rate as f32,
+        momentum: sgd.momentum as f32,
+        decay: (sgd.learning_rate * sgd.weight_decay) as f32,
+    };
+    match (sgd.momentum != 0.0, sgd.nesterov) {
+        (false, _) => lanewise(isa, step, [gradient], [weights]),
+        (true, false) => lanewise(isa, Momentum::<false>(step), [gradient], [weights, velocity]),
+        (true, true) => lanewise(isa, Momentum::<true>(step), [gradient], [weights, velocity]),
+    }
 }
 
 /// `v = rho * v + (1 - rho) * g^2; w -= lr * g / sqrt(v + epsilon)`.
@@ -84,7 +96,7 @@ pub fn sgd_update(_isa: Isa, sgd: &Sgd, weights: &mut [f32], gradient: &[f32], v
 /// # Panics
 /// If the lengths differ.
 pub fn rmsprop_update(
-    _isa: Isa,
+    isa: Isa,
     rmsprop: &RmsProp,
     weights: &mut [f32],
     gradient: &[f32],
@@ -93,11 +105,24 @@ pub fn rmsprop_update(
     average_gradient: &mut [f32],
 ) {
     let len = weights.len();
+    let has_momentum = rmsprop.momentum > 0.0;
     check("rmsprop_update: gradient", len, gradient.len(), true);
     check("rmsprop_update: v", len, v.len(), true);
-    check("rmsprop_update: momentum_buffer", len, momentum_buffer.len(), rmsprop.momentum > 0.0);
+    check("rmsprop_update: momentum_buffer", len, momentum_buffer.len(), has_momentum);
     check("rmsprop_update: average_gradient", len, average_gradient.len(), rmsprop.centered);
-    reference::optimizer::rmsprop_update(rmsprop, weights, gradient, v, momentum_buffer, average_gradient);
+    let step = RmsPropStep {
+        rate: rmsprop.learning_rate as f32,
+        rho: rmsprop.rho as f32,
+        rest: (1.0 - rmsprop.rho) as f32,
+        momentum: rmsprop.momentum as f32,
+        epsilon: rmsprop.epsilon as f32,
+    };
+    match (has_momentum, rmsprop.centered) {
+        (false, false) => lanewise(isa, step, [gradient], [weights, v]),
+        (true, false) => lanewise(isa, WithMomentum(step), [gradient], [weights, v, momentum_buffer]),
+        (false, true) => lanewise(isa, Centred(step), [gradient], [weights, v, average_gradient]),
+        (true, true) => lanewise(isa, step, [gradient], [weights, v, momentum_buffer, average_gradient]),
+    }
 }
 
 /// `m += (g - m) * (1 - beta_1); v += (g^2 - v) * (1 - beta_2); w -= step_size * m / (sqrt(v) + epsilon)`, with
@@ -105,14 +130,157 @@ pub fn rmsprop_update(
 ///
 /// # Panics
 /// If the lengths differ or `step` is 0.
-pub fn adam_update(_isa: Isa, adam: &Adam, weights: &mut [f32], gradient: &[f32], m: &mut [f32], v: &mut [f32]) {
+pub fn adam_update(isa: Isa, adam: &Adam, weights: &mut [f32], gradient: &[f32], m: &mut [f32], v: &mut [f32]) {
     assert!(adam.step > 0, "adam_update: steps are counted from 1");
-    for (name, len) in [("gradient", gradient.len()), ("m", m.len()), ("v", v.len())] {
-        check(name, weights.len(), len, true);
-    }
-    reference::optimizer::adam_update(adam, weights, gradient, m, v);
+    check("adam_update: gradient", weights.len(), gradient.len(), true);
+    check("adam_update: m", weights.len(), m.len(), true);
+    check("adam_update: v", weights.len(), v.len(), true);
+    let step = AdamStep {
+        alpha: adam.step_size(),
+        rest_1: (1.0 - adam.beta_1) as f32,
+        rest_2: (1.0 - adam.beta_2) as f32,
+        epsilon: adam.epsilon as f32,
+        decay: (adam.learning_rate * adam.weight_decay) as f32,
+    };
+    lanewise(isa, step, [gradient], [weights, m, v]);
 }
 
 fn check(name: &str, weights: usize, len: usize, needed: bool) {
     assert!(len == weights || (!needed && len == 0), "{name} has {len} values for {weights} weights");
+}
+
+/// State below [`TINY`] becomes 0; NaN stays NaN.
+#[inline(always)]
+fn flush<S: Simd>(simd: S, state: S::f32s) -> S::f32s {
+    let tiny = simd.less_than_f32s(simd.abs_f32s(state), simd.splat_f32s(TINY));
+    simd.select_f32s(tiny, simd.splat_f32s(0.0), state)
+}
+
+#[derive(Clone, Copy)]
+struct SgdStep {
+    rate: f32,
+    momentum: f32,
+    decay: f32,
+}
+
+impl SgdStep {
+    #[inline(always)]
+    fn decayed<S: Simd>(&self, simd: S, w: S::f32s) -> S::f32s {
+        simd.negate_mul_add_e_f32s(w, simd.splat_f32s(self.decay), w)
+    }
+}
+
+impl Lanewise<1, 1> for SgdStep {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, [g]: [S::f32s; 1], [w]: [S::f32s; 1]) -> [S::f32s; 1] {
+        [simd.negate_mul_add_e_f32s(g, simd.splat_f32s(self.rate), self.decayed(simd, w))]
+    }
+}
+
+struct Momentum<const NESTEROV: bool>(SgdStep);
+
+impl<const NESTEROV: bool> Lanewise<1, 2> for Momentum<NESTEROV> {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, [g]: [S::f32s; 1], [w, velocity]: [S::f32s; 2]) -> [S::f32s; 2] {
+        let momentum = simd.splat_f32s(self.0.momentum);
+        let pull = simd.mul_f32s(g, simd.splat_f32s(-self.0.rate));
+        let velocity = flush(simd, simd.mul_add_e_f32s(velocity, momentum, pull));
+        let ahead = if NESTEROV { simd.mul_add_e_f32s(velocity, momentum, pull) } else { velocity };
+        [simd.add_f32s(self.0.decayed(simd, w), ahead), velocity]
+    }
+}
+
+#[derive(Clone, Copy)]
+struct RmsPropStep {
+    rate: f32,
+    rho: f32,
+    rest: f32,
+    momentum: f32,
+    epsilon: f32,
+}
+
+impl RmsPropStep {
+    /// `rho * average + (1 - rho) * value`.
+    #[inline(always)]
+    fn averaged<S: Simd>(&self, simd: S, average: S::f32s, value: S::f32s) -> S::f32s {
+        let value = simd.mul_f32s(value, simd.splat_f32s(self.rest));
+        flush(simd, simd.mul_add_e_f32s(average, simd.splat_f32s(self.rho), value))
+    }
+
+    /// `lr * g / sqrt(mean_square + epsilon)`.
+    #[inline(always)]
+    fn increment<S: Simd>(&self, simd: S, g: S::f32s, mean_square: S::f32s) -> S::f32s {
+        let denominator = simd.sqrt_f32s(simd.add_f32s(mean_square, simd.splat_f32s(self.epsilon)));
+        simd.div_f32s(simd.mul_f32s(g, simd.splat_f32s(self.rate)), denominator)
+    }
+
+    /// `momentum * buffer + increment`.
+    #[inline(always)]
+    fn carried<S: Simd>(&self, simd: S, buffer: S::f32s, increment: S::f32s) -> S::f32s {
+        flush(simd, simd.mul_add_e_f32s(buffer, simd.splat_f32s(self.momentum), increment))
+    }
+}
+
+impl Lanewise<1, 2> for RmsPropStep {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, [g]: [S::f32s; 1], [w, v]: [S::f32s; 2]) -> [S::f32s; 2] {
+        let v = self.averaged(simd, v, simd.mul_f32s(g, g));
+        [simd.sub_f32s(w, self.increment(simd, g, v)), v]
+    }
+}
+
+struct WithMomentum(RmsPropStep);
+
+impl Lanewise<1, 3> for WithMomentum {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, [g]: [S::f32s; 1], [w, v, buffer]: [S::f32s; 3]) -> [S::f32s; 3] {
+        let v = self.0.averaged(simd, v, simd.mul_f32s(g, g));
+        let buffer = self.0.carried(simd, buffer, self.0.increment(simd, g, v));
+        [simd.sub_f32s(w, buffer), v, buffer]
+    }
+}
+
+struct Centred(RmsPropStep);
+
+impl Lanewise<1, 3> for Centred {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, [g]: [S::f32s; 1], [w, v, average]: [S::f32s; 3]) -> [S::f32s; 3] {
+        let v = self.0.averaged(simd, v, simd.mul_f32s(g, g));
+        let average = self.0.averaged(simd, average, g);
+        let variance = simd.negate_mul_add_e_f32s(average, average, v);
+        [simd.sub_f32s(w, self.0.increment(simd, g, variance)), v, average]
+    }
+}
+
+impl Lanewise<1, 4> for RmsPropStep {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, [g]: [S::f32s; 1], [w, v, buffer, average]: [S::f32s; 4]) -> [S::f32s; 4] {
+        let v = self.averaged(simd, v, simd.mul_f32s(g, g));
+        let average = self.averaged(simd, average, g);
+        let variance = simd.negate_mul_add_e_f32s(average, average, v);
+        let buffer = self.carried(simd, buffer, self.increment(simd, g, variance));
+        [simd.sub_f32s(w, buffer), v, buffer, average]
+    }
+}
+
+struct AdamStep {
+    alpha: f32,
+    rest_1: f32,
+    rest_2: f32,
+    epsilon: f32,
+    decay: f32,
+}
+
+impl Lanewise<1, 3> for AdamStep {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, [g]: [S::f32s; 1], [w, m, v]: [S::f32s; 3]) -> [S::f32s; 3] {
+        let w = simd.negate_mul_add_e_f32s(w, simd.splat_f32s(self.decay), w);
+        let m = simd.mul_add_e_f32s(simd.sub_f32s(g, m), simd.splat_f32s(self.rest_1), m);
+        let m = flush(simd, m);
+        let lag = simd.sub_f32s(simd.mul_f32s(g, g), v);
+        let v = flush(simd, simd.mul_add_e_f32s(lag, simd.splat_f32s(self.rest_2), v));
+        let root = simd.add_f32s(simd.sqrt_f32s(v), simd.splat_f32s(self.epsilon));
+        let step = simd.div_f32s(simd.mul_f32s(m, simd.splat_f32s(self.alpha)), root);
+        [simd.sub_f32s(w, step), m, v]
+    }
 }
