@@ -1,0 +1,54 @@
+//! `summary`: the layers of a network.
+
+use std::io::Write as _;
+
+use glyphnet::nn::{Network, Sequential};
+use glyphnet::recipe::Recipe;
+
+use super::source;
+use super::text::grouped;
+use crate::args::SummaryArgs;
+use crate::error::CliError;
+use crate::output::Out;
+use crate::table::{Align, Table};
+
+pub(crate) fn run(args: SummaryArgs, out: &mut Out) -> Result<(), CliError> {
+    write_layers(&of_recipe(&args)?, out)
+}
+
+/// The network that training with this recipe would start from.
+fn of_recipe(args: &SummaryArgs) -> Result<Network, CliError> {
+    let mut recipe = Recipe::load(&args.recipe)?;
+    if let Some(data) = &args.data {
+        recipe.data.source.clone_from(data);
+    }
+    let source = source::open(&recipe.data.source, &source::options_of(&recipe))?;
+    Ok(Sequential::from(recipe.layer).build(source.shape(), source.classes.len(), recipe.train.seed)?)
+}
+
+fn write_layers(network: &Network, out: &mut Out) -> Result<(), CliError> {
+    let mut table = Table::new([
+        ("layer", Align::Left),
+        ("output shape", Align::Left),
+        ("parameters", Align::Right),
+        ("MACs", Align::Right),
+    ]);
+    let input = network.input();
+    table.row(["input".to_owned(), input.to_string(), "0".to_owned(), "0".to_owned()]);
+    for layer in network.layers() {
+        table.row([
+            layer.name.clone(),
+            layer.output.to_string(),
+            grouped(layer.parameters() as u64),
+            grouped(layer.macs),
+        ]);
+    }
+    table.write(out)?;
+    let (total, trained) = (network.parameters() as u64, network.trained_parameters() as u64);
+    writeln!(out)?;
+    writeln!(out, "parameters          {}", grouped(total))?;
+    writeln!(out, "trainable           {}", grouped(trained))?;
+    writeln!(out, "not trainable       {}", grouped(total - trained))?;
+    writeln!(out, "MACs for one image  {}", grouped(network.macs()))?;
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! What `train` was asked for: the recipe with what was typed laid over it.
+
+use std::path::Path;
+
+use glyphnet::recipe::Recipe;
+use glyphnet_kernels::Isa;
+
+use crate::args::TrainArgs;
+use crate::error::CliError;
+
+/// Every setting of the run to come.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) recipe: Recipe,
+    /// What the run is called after: its folder is `runs/<name>-<n>` unless another is named.
+    pub(crate) name: String,
+    pub(crate) isa: Isa,
+    /// 0 = all cores.
+    pub(crate) threads: usize,
+}
+
+impl Plan {
+    /// The recipe, then `--set`, then the flags with names of their own.
+    pub(crate) fn new(args: &TrainArgs) -> Result<Plan, CliError> {
+        let isa = args.simd.parse::<Isa>().map_err(|error| CliError::Usage(format!("--simd {}: {error}", args.simd)))?;
+        let recipe = Recipe::load(&args.recipe)?;
+        let typed = [
+            args.epochs.map(|n| format!("train.epochs={n}")),
+            args.batch_size.map(|n| format!("train.batch_size={n}")),
+            args.seed.map(|n| format!("train.seed={n}")),
+        ];
+        let overrides: Vec<String> = args.set.iter().cloned().chain(typed.into_iter().flatten()).collect();
+        let mut recipe = recipe.with_overrides(&overrides).map_err(|error| CliError::Usage(error.to_string()))?;
+        if let Some(data) = &args.data {
+            // Not as an override: a path may look like a number.
+            recipe.data.source.clone_from(data);
+        }
+        if args.fast_run {
+            recipe = recipe.fast_run();
+        }
+        let threads = args.threads.map_or(0, usize::from);
+        Ok(Plan { recipe, name: run_name(&args.recipe), isa, threads })
+    }
+}
+
+/// `seed` for the recipe `seed`, `mine` for `recipes/mine.toml`, `seed` for `runs/seed-3/run.toml`.
+fn run_name(recipe: &str) -> String {
+    let path = Path::new(recipe);
+    let stem = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy();
+    let folder = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy());
+    match folder {
+        Some(run) if stem == "run" => match run.rsplit_once('-') {
+            Some((name, number)) if !name.is_empty() && number.chars().all(|c| c.is_ascii_digit()) => name.to_owned(),
+            _ => run.into_owned(),
+        },
+        _ => stem.into_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_are_called_after_their_recipe() {
+        let names = ["seed", "recipes/mine.toml", "runs/seed-3/run.toml", "/data/first try/run.toml", "run.toml"];
+        assert_eq!(names.map(run_name), ["seed", "mine", "seed", "first try", "run"]);
+    }
+}
