@@ -24,6 +24,9 @@ const LOOKED_FOR: &str = "'mnist', the name of a fetched dataset, a folder of ID
 pub fn open(source: &str, options: &OpenOptions) -> Result<Source, DataError> {
     check(options)?;
     let mut opened = find(source, options)?;
+    if opened.test.as_ref().is_some_and(|test| test.labels.is_none()) {
+        opened.notes.push("the test images have no labels: they can be predicted, but not evaluated".to_string());
+    }
     conform(&mut opened, options);
     Ok(opened)
 }

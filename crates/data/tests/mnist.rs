@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use glyphnet_data::{Dataset, ImageShape, OpenOptions, Polarity, Source, SourceKind, open};
+use glyphnet_data::{Dataset, ImageShape, OpenOptions, Polarity, Source, SourceKind, duplicates, open, stats};
 use sha2::{Digest, Sha256};
 
 fn mnist() -> Source {
@@ -53,6 +53,17 @@ fn counts_shape_and_classes_are_known() {
     assert_eq!((source.train.len(), source.test.as_ref().unwrap().len()), (60_000, 10_000));
     assert!(source.validation.is_none());
     assert_eq!(source.classes, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    let counts = |data: &Dataset| stats::class_counts(data, 10).unwrap();
+    assert_eq!(counts(&source.train), [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]);
+    assert_eq!(counts(source.test.as_ref().unwrap()), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]);
+    assert_eq!(duplicates::find(&source).groups, Vec::<Vec<_>>::new());
+    let pixels = stats::pixel_statistics(&source.train.images)[0];
+    assert_eq!((pixels.min, pixels.max), (0, 255));
+    // NumPy: x_train.mean(), x_train.std(); and np.unique finds 70,000 different images, as above.
+    assert!(
+        (pixels.mean - 33.318_421_449_829_93).abs() < 1e-9 && (pixels.std - 78.567_489_983_397_98).abs() < 1e-9,
+        "{pixels:?}"
+    );
     assert_eq!(Polarity::estimate(&source.train.images), Polarity::LightOnDark);
 }
 

@@ -58,9 +58,6 @@ pub(crate) fn read_source(name: &str, folder: &Path, options: &OpenOptions) -> R
     let [Some(train), validation, test] = datasets else {
         return Err(DataError::folder(folder, "there are no training images"));
     };
-    if test.as_ref().is_some_and(|t| t.labels.is_none()) {
-        notes.push("'test' has no class folders: it can be predicted, but not evaluated".to_string());
-    }
     Ok(Source { name: name.to_string(), kind: SourceKind::Folder, classes, train, validation, test, notes })
 }
 

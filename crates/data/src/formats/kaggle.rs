@@ -80,13 +80,17 @@ pub(crate) fn read_source(name: &str, path: &Path, size: Option<(usize, usize)>)
             other: test.images.shape(),
         });
     }
-    let mut notes = Vec::new();
-    if let (Some(Dataset { labels: None, .. }), Some(place)) = (&test, &test_path) {
-        notes.push(format!("'{}' has no labels: it can be predicted, but not evaluated", place.display()));
-    }
     let places = [(path.to_path_buf(), Some(&train)), (test_path.unwrap_or_else(|| path.to_path_buf()), test.as_ref())];
     let classes = class_names(path.parent(), &places)?;
-    Ok(Source { name: name.to_string(), kind: SourceKind::Kaggle, classes, train, validation: None, test, notes })
+    Ok(Source {
+        name: name.to_string(),
+        kind: SourceKind::Kaggle,
+        classes,
+        train,
+        validation: None,
+        test,
+        notes: vec![],
+    })
 }
 
 /// The test file that belongs to a train file: `test.csv` or `test.csv.gz` beside `train.csv`.

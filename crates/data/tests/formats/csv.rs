@@ -34,7 +34,7 @@ fn a_train_file_brings_its_test_file_along() {
     assert_eq!(source.classes, ["0", "1", "2", "3", "4", "5"]);
     let test = source.test.as_ref().unwrap();
     assert_eq!((test.images.pixels(), &test.labels), (&[1, 2, 3, 4][..], &None));
-    assert!(source.notes[0].contains("test.csv' has no labels"), "{:?}", source.notes);
+    assert!(source.notes[0].contains("the test images have no labels"), "{:?}", source.notes);
     assert_eq!(folder.open("kaggle").unwrap().fingerprint(), source.fingerprint());
 }
 
@@ -139,4 +139,24 @@ fn a_test_file_of_another_shape_is_refused() {
     folder.write("train.csv", format!("{HEADER}5,0,1,2,255\n"));
     folder.write("test.csv", "pixel0\n1\n");
     assert_says(folder.open("train.csv"), &["test.csv' holds images of 1 x 1 x 1", "train.csv' of 2 x 2 x 1"]);
+}
+
+#[test]
+fn no_damage_makes_the_reader_panic() {
+    let folder = Folder::new();
+    let whole = format!("\u{feff}{HEADER}5,0,1,2,255\r\n\"3\",9,8,7,6\n").into_bytes();
+    for at in 0..whole.len() {
+        for byte in [0, b'\n', b'\r', b',', b'"', b'-', b'9', b'x', 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            folder.write("train.csv", bytes);
+            drop(folder.open("train.csv"));
+        }
+        folder.write("train.csv", &whole[..at]);
+        // A cut at the end of a line leaves a sound file, as does one inside a last number (which nobody can notice).
+        let lines = whole[..at].split(|&b| b == b'\n').skip(1).filter(|line| !line.trim_ascii().is_empty());
+        let sound = lines.clone().count() > 0
+            && lines.clone().all(|line| line.split(|&b| b == b',').count() == 5 && !line.ends_with(b","));
+        assert_eq!(folder.open("train.csv").is_ok(), sound, "cut to {at} of {} bytes", whole.len());
+    }
 }

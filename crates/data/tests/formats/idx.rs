@@ -149,3 +149,21 @@ fn splits_of_different_shapes_are_refused() {
     folder.write("t10k-images-idx3-ubyte", [&[0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 2][..], &[1, 2]].concat());
     assert_says(folder.open(""), &["t10k-images-idx3-ubyte' holds images of 1 x 2 x 1", "of 2 x 2 x 1"]);
 }
+
+#[test]
+fn no_damage_makes_the_reader_panic() {
+    let (whole, labels) = (images(), labels());
+    let folder = Folder::new();
+    folder.write("train-labels-idx1-ubyte", &labels);
+    for at in 0..whole.len() {
+        folder.write("train-images-idx3-ubyte", &whole[..at]);
+        assert!(folder.open("").is_err(), "cut to {at} bytes");
+        for byte in [0, 1, 4, 0x7f, 0xff] {
+            let mut bytes = whole.clone();
+            bytes[at] = byte;
+            let changed_header = at < 16 && bytes != whole;
+            folder.write("train-images-idx3-ubyte", bytes);
+            assert_eq!(folder.open("").is_err(), changed_header, "byte {at} set to {byte}");
+        }
+    }
+}
