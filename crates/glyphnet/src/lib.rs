@@ -1,3 +1,18 @@
-//! glyphnet
+//! Train, evaluate and run small image classifiers on an ordinary CPU.
+//!
+//! The way the data goes: a [`Source`] gives datasets; a [`recipe::Recipe`] says what to do with them;
+//! [`train::fit`] makes a network of it; a [`Model`] predicts. See `examples/` for the reference network.
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod evaluate;
+mod model;
+pub mod model_file;
 pub mod nn;
 pub mod recipe;
+pub mod train;
+
+pub use error::Error;
+pub use glyphnet_data::{self as data, Dataset, ImageShape, Images, Preprocess, Source};
+pub use glyphnet_kernels::{Isa, IsaError};
+pub use model::{Model, Predictions};

@@ -9,6 +9,8 @@ mod init;
 mod layer;
 mod layer_spec;
 mod layers;
+#[cfg(test)]
+mod layers_parity;
 mod network;
 mod optimizer;
 mod plan;

@@ -38,11 +38,11 @@ impl Predictor {
         Predictor { plan, isa, weights: network.weights().to_vec(), idle: Mutex::new(Vec::new()) }
     }
 
-    /// Class probabilities of `n` samples on the calling thread.
+    /// Logits of `n` samples on the calling thread: `n x classes`, row-major; softmax makes them probabilities.
     ///
-    /// `fill(i, input)` writes the input of sample `i` (height x width x channels, preprocessed); the result is
-    /// `n x classes`, row-major. A sample's bits do not depend on its companions.
-    pub fn probabilities(&self, n: usize, fill: impl Fn(usize, &mut [f32])) -> Vec<f32> {
+    /// `fill(i, input)` writes the input of sample `i` (height x width x channels, preprocessed). A sample's bits do
+    /// not depend on its companions.
+    pub fn logits(&self, n: usize, fill: impl Fn(usize, &mut [f32])) -> Vec<f32> {
         let mut out = vec![0.0; n * self.plan.output];
         let block = BLOCK * self.plan.output;
         for (b, out) in out.chunks_mut(block).enumerate() {
@@ -52,13 +52,23 @@ impl Predictor {
     }
 
     /// The same on a pool of threads, with the same bits.
-    pub fn probabilities_on(&self, threads: &Threads, n: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
+    pub fn logits_on(&self, threads: &Threads, n: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
         let mut out = vec![0.0; n * self.plan.output];
         let block = BLOCK * self.plan.output;
         threads.run(|| {
             out.par_chunks_mut(block).enumerate().for_each(|(b, out)| self.block(b * BLOCK, &fill, out));
         });
         out
+    }
+
+    /// Turns rows of logits into probabilities, in place.
+    pub fn softmax(&self, logits: &mut [f32]) {
+        softmax_rows(self.isa, self.plan.output, logits);
+    }
+
+    /// Instruction set of its kernels.
+    pub fn isa(&self) -> Isa {
+        self.isa
     }
 
     fn block(&self, first: usize, fill: &impl Fn(usize, &mut [f32]), out: &mut [f32]) {
@@ -72,7 +82,6 @@ impl Predictor {
             }
             workspace.run(&self.plan, &self.weights, n);
             out.copy_from_slice(&workspace.values[0][..n * classes]);
-            softmax_rows(self.isa, classes, out);
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }

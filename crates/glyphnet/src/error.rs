@@ -1,0 +1,61 @@
+//! Everything that can go wrong between a recipe and a model.
+
+use std::path::PathBuf;
+
+use crate::model_file::ModelFileError;
+use crate::nn::{NetworkError, ThreadError};
+use crate::recipe::RecipeError;
+use crate::train::history::HistoryError;
+use glyphnet_data::DataError;
+use glyphnet_data::augment::AugmentError;
+use glyphnet_data::split::SplitError;
+
+/// Everything that can go wrong between a recipe and a model.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The data cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The recipe is wrong.
+    #[error(transparent)]
+    Recipe(#[from] RecipeError),
+    /// The layers are no network for this data.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The validation split cannot be made.
+    #[error("cannot split off validation images: {0}")]
+    Split(#[from] SplitError),
+    /// The augmentation cannot be applied to these images.
+    #[error("augment: {0}")]
+    Augment(#[from] AugmentError),
+    /// The model file cannot be read or written.
+    #[error(transparent)]
+    ModelFile(#[from] ModelFileError),
+    /// The history cannot be written.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The threads cannot be started.
+    #[error(transparent)]
+    Threads(#[from] ThreadError),
+    /// A setting does not fit the data.
+    #[error("{0}")]
+    Mismatch(String),
+    /// A file cannot be written or read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The loss is no number any more.
+    #[error("epoch {epoch}, step {step}: the loss is {loss}; the usual cause is a learning rate that is too high")]
+    Diverged {
+        /// From 1.
+        epoch: u32,
+        /// Step in the epoch, from 1.
+        step: usize,
+        /// The loss.
+        loss: f64,
+    },
+}

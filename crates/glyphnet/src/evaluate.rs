@@ -1,0 +1,87 @@
+//! Loss and accuracy of a model on labelled images, and the predictions behind them.
+
+use std::path::Path;
+
+use glyphnet_data::Dataset;
+use glyphnet_kernels::{LossOptions, softmax_cross_entropy_loss};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde::{Deserialize, Serialize};
+
+use crate::nn::Threads;
+use crate::{Error, Model, Predictions};
+
+/// Mean loss and share of right answers.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Score {
+    /// Mean cross-entropy, without label smoothing or class weights.
+    pub loss: f64,
+    /// Share of images classified right, in `[0, 1]`.
+    pub accuracy: f64,
+}
+
+/// What one pass over labelled images gave.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Loss and accuracy.
+    pub score: Score,
+    /// The class probabilities behind them.
+    pub predictions: Predictions,
+}
+
+/// One pass of `model` over `dataset`; `None` where it has no labels or no images.
+///
+/// # Errors
+/// If the images have another shape than the model takes, or a label is no class of the model.
+pub fn evaluate(model: &Model, dataset: &Dataset, threads: &Threads) -> Result<Option<Evaluation>, Error> {
+    let Some(labels) = dataset.labels.as_ref().filter(|labels| !labels.is_empty()) else { return Ok(None) };
+    let classes = model.classes().len();
+    if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
+        let label = labels[row];
+        return Err(Error::Mismatch(format!("image {row} has label {label}, but the model has {classes} classes")));
+    }
+    let logits = model.logits_on(threads, &dataset.images)?;
+    let sum = softmax_cross_entropy_loss(model.isa(), classes, &logits, labels, &LossOptions::default(), None);
+    let n = labels.len() as f64;
+    let score = Score { loss: sum.loss / n, accuracy: sum.correct as f64 / n };
+    Ok(Some(Evaluation { score, predictions: model.finish(logits) }))
+}
+
+/// The predictions of one split, for `predictions.safetensors`.
+#[derive(Debug)]
+pub struct SplitPredictions<'a> {
+    /// `validation` or `test`.
+    pub split: &'a str,
+    /// Which images: their rows in the source's dataset.
+    pub indices: Vec<u32>,
+    /// Their labels.
+    pub labels: &'a [u32],
+    /// Their class probabilities.
+    pub predictions: &'a Predictions,
+}
+
+/// Writes `predictions.safetensors`: for each split `<split>/index` and `<split>/label` (u32, n) and
+/// `<split>/probabilities` (f32, n x classes).
+///
+/// # Errors
+/// If the file cannot be written.
+pub fn write_predictions(path: &Path, splits: &[SplitPredictions<'_>]) -> Result<(), Error> {
+    let io = |source| Error::Io { path: path.to_owned(), source };
+    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    for split in splits {
+        let n = split.labels.len();
+        let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
+        let floats = split.predictions.probabilities().iter().flat_map(|p| p.to_le_bytes()).collect();
+        let classes = split.predictions.probabilities().len() / n.max(1);
+        tensors.push((format!("{}/index", split.split), Dtype::U32, vec![n], words(&split.indices)));
+        tensors.push((format!("{}/label", split.split), Dtype::U32, vec![n], words(split.labels)));
+        tensors.push((format!("{}/probabilities", split.split), Dtype::F32, vec![n, classes], floats));
+    }
+    let other = |error: safetensors::SafeTensorError| io(std::io::Error::other(error.to_string()));
+    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+        TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view)).map_err(other)
+    });
+    let views = views.collect::<Result<Vec<_>, _>>()?;
+    let bytes = safetensors::serialize(views, None).map_err(other)?;
+    glyphnet_data::write_atomic(path, &bytes).map_err(io)
+}

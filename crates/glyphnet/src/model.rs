@@ -1,0 +1,174 @@
+//! A trained model, ready to predict.
+
+use std::path::Path;
+
+use glyphnet_data::{ImageShape, Images, Preprocess};
+use glyphnet_kernels::Isa;
+
+use crate::model_file::{self, ModelFileError, ModelParts};
+use crate::nn::{Network, Predictor, Threads};
+
+/// A trained network with its class names and preprocessing. `Send + Sync`; `&self` predicts.
+#[derive(Debug)]
+pub struct Model {
+    parts: ModelParts,
+    predictor: Predictor,
+}
+
+/// Class probabilities of some images.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Predictions {
+    classes: usize,
+    probabilities: Vec<f32>,
+}
+
+impl Model {
+    /// A model of these parts, on the fastest instruction set of this CPU.
+    pub fn new(parts: ModelParts) -> Model {
+        Model::with_isa(parts, Isa::detect())
+    }
+
+    /// A model of these parts on the given instruction set.
+    pub fn with_isa(parts: ModelParts, isa: Isa) -> Model {
+        let predictor = Predictor::new(&parts.network, isa);
+        Model { parts, predictor }
+    }
+
+    /// Reads a model file, or the one in a run's folder.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged.
+    pub fn load(path: impl AsRef<Path>) -> Result<Model, ModelFileError> {
+        let path = path.as_ref();
+        let file = if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() };
+        Ok(Model::new(model_file::load(&file)?))
+    }
+
+    /// Reads a model file from memory.
+    ///
+    /// # Errors
+    /// If the bytes are no intact model file.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Model, ModelFileError> {
+        Ok(Model::new(model_file::from_bytes(bytes, "model")?))
+    }
+
+    /// Class names, by label.
+    pub fn classes(&self) -> &[String] {
+        &self.parts.classes
+    }
+
+    /// Shape of the images it takes.
+    pub fn input(&self) -> ImageShape {
+        self.parts.network.input()
+    }
+
+    /// How pixels become input.
+    pub fn preprocess(&self) -> &Preprocess {
+        &self.parts.preprocess
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.parts.network
+    }
+
+    /// Instruction set of its kernels.
+    pub fn isa(&self) -> Isa {
+        self.predictor.isa()
+    }
+
+    /// Class probabilities, on the calling thread. Each image's bits are its own, whatever comes with it.
+    ///
+    /// # Errors
+    /// If the images have another shape than [`Model::input`].
+    pub fn predict(&self, images: &Images) -> Result<Predictions, ShapeMismatch> {
+        self.check(images)?;
+        let logits = self.predictor.logits(images.len(), |i, input| self.fill(images, i, input));
+        Ok(self.finish(logits))
+    }
+
+    /// The same on a pool of threads, with the same bits.
+    ///
+    /// # Errors
+    /// If the images have another shape than [`Model::input`].
+    pub fn predict_on(&self, threads: &Threads, images: &Images) -> Result<Predictions, ShapeMismatch> {
+        Ok(self.finish(self.logits_on(threads, images)?))
+    }
+
+    pub(crate) fn logits_on(&self, threads: &Threads, images: &Images) -> Result<Vec<f32>, ShapeMismatch> {
+        self.check(images)?;
+        Ok(self.predictor.logits_on(threads, images.len(), |i, input| self.fill(images, i, input)))
+    }
+
+    pub(crate) fn finish(&self, mut logits: Vec<f32>) -> Predictions {
+        self.predictor.softmax(&mut logits);
+        Predictions { classes: self.classes().len(), probabilities: logits }
+    }
+
+    fn check(&self, images: &Images) -> Result<(), ShapeMismatch> {
+        if images.shape() == self.input() {
+            Ok(())
+        } else {
+            Err(ShapeMismatch { model: self.input(), images: images.shape() })
+        }
+    }
+
+    fn fill(&self, images: &Images, i: usize, input: &mut [f32]) {
+        self.parts.preprocess.normalise_u8(images.get(i), self.input().channels, input);
+    }
+}
+
+/// The images do not have the shape that the model takes.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[error("the model takes images of {model}, but these are {images}")]
+pub struct ShapeMismatch {
+    /// What the model takes.
+    pub model: ImageShape,
+    /// What was given.
+    pub images: ImageShape,
+}
+
+impl From<ShapeMismatch> for crate::Error {
+    fn from(mismatch: ShapeMismatch) -> crate::Error {
+        crate::Error::Mismatch(mismatch.to_string())
+    }
+}
+
+impl Predictions {
+    /// Number of images.
+    pub fn len(&self) -> usize {
+        self.probabilities.len() / self.classes
+    }
+
+    /// Whether there is no image.
+    pub fn is_empty(&self) -> bool {
+        self.probabilities.is_empty()
+    }
+
+    /// All probabilities, `images x classes`, row-major.
+    pub fn probabilities(&self) -> &[f32] {
+        &self.probabilities
+    }
+
+    /// The probabilities of one image, by label.
+    ///
+    /// # Panics
+    /// If there is no image `i`.
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.probabilities[i * self.classes..(i + 1) * self.classes]
+    }
+
+    /// The most probable label of each image; of equals, the first.
+    pub fn labels(&self) -> Vec<u32> {
+        (0..self.len()).map(|i| self.ranked(i)[0]).collect()
+    }
+
+    /// The labels of one image, most probable first.
+    pub fn ranked(&self, i: usize) -> Vec<u32> {
+        let row = self.row(i);
+        let mut labels: Vec<u32> = (0..self.classes as u32).collect();
+        labels.sort_by(|&a, &b| row[b as usize].total_cmp(&row[a as usize]));
+        labels
+    }
+}
+
