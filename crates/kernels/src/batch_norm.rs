@@ -6,10 +6,13 @@
 //! PyTorch the *unbiased* one ([`Moments::unbiased_variance`], `m2 / (count - 1)`); the running update is the
 //! caller's.
 
-use crate::{Isa, reference};
+use pulp::Simd;
+
+use crate::Isa;
+use crate::channels::{PixelMap, PixelSums, map_pixels, sum_pixels};
 
 /// Count, mean and sum of squared deviations of each channel.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Moments {
     /// Values seen in each channel (pixels times samples).
     pub count: u64,
@@ -17,12 +20,14 @@ pub struct Moments {
     pub mean: Vec<f64>,
     /// Sum of squared deviations from the mean, of each channel.
     pub m2: Vec<f64>,
+    /// Scratch of [`Moments::accumulate`]: the mean in f32, from which deviations are taken.
+    centre: Vec<f32>,
 }
 
 impl Moments {
     /// Empty moments of so many channels. This allocates; nothing else here does.
     pub fn new(channels: usize) -> Moments {
-        Moments { count: 0, mean: vec![0.0; channels], m2: vec![0.0; channels] }
+        Moments { count: 0, mean: vec![0.0; channels], m2: vec![0.0; channels], centre: vec![0.0; channels] }
     }
 
     /// Forgets everything seen.
@@ -37,13 +42,31 @@ impl Moments {
     ///
     /// # Panics
     /// If `x` is not whole pixels.
-    pub fn accumulate(&mut self, _isa: Isa, x: &[f32]) {
+    pub fn accumulate(&mut self, isa: Isa, x: &[f32]) {
         let channels = self.mean.len();
         check_pixels("Moments::accumulate", channels, x.len());
-        let moments = reference::batch_norm::moments(channels, x);
-        self.count = moments.count;
-        self.mean.copy_from_slice(&moments.mean);
-        self.m2.copy_from_slice(&moments.m2);
+        self.reset();
+        if x.is_empty() {
+            return;
+        }
+        let count = (x.len() / channels) as f64;
+        self.count = (x.len() / channels) as u64;
+        sum_pixels(isa, channels, Sum { sum: &mut self.mean }, [], [x]);
+        for (centre, mean) in self.centre.iter_mut().zip(&mut self.mean) {
+            *centre = (*mean / count) as f32;
+            *mean = 0.0;
+        }
+        // `mean` now collects the deviations from `centre`; what is left of them corrects both results.
+        let sums = Deviations { sum: &mut self.mean, squares: &mut self.m2 };
+        sum_pixels(isa, channels, sums, [&self.centre], [x]);
+        for ((mean, m2), centre) in self.mean.iter_mut().zip(&mut self.m2).zip(&self.centre) {
+            let rest = *mean / count;
+            *m2 -= *mean * rest;
+            if *m2 < 0.0 {
+                *m2 = 0.0; // rounding; a NaN stays
+            }
+            *mean = f64::from(*centre) + rest;
+        }
     }
 
     /// Takes in what `other` has seen (Chan, Golub, LeVeque 1983). Merging chunks in a fixed order gives the same
@@ -85,11 +108,11 @@ impl Moments {
 ///
 /// # Panics
 /// If the lengths do not fit.
-pub fn scale_shift(_isa: Isa, channels: usize, x: &[f32], scale: &[f32], shift: &[f32], y: &mut [f32]) {
+pub fn scale_shift(isa: Isa, channels: usize, x: &[f32], scale: &[f32], shift: &[f32], y: &mut [f32]) {
     check_pixels("scale_shift", channels, x.len());
     check_same("scale_shift", x.len(), &[y.len()]);
     check_same("scale_shift", channels, &[scale.len(), shift.len()]);
-    reference::batch_norm::scale_shift(channels, x, scale, shift, y);
+    map_pixels(isa, channels, ScaleShift, [scale, shift], [x], y);
 }
 
 /// `dgamma += sum(dy * xhat)` and `dbeta += sum(dy)` over the pixels, `xhat = (x - mean) * inv_std`.
@@ -100,7 +123,7 @@ pub fn scale_shift(_isa: Isa, channels: usize, x: &[f32], scale: &[f32], shift: 
 /// If the lengths do not fit.
 #[expect(clippy::too_many_arguments, reason = "each is a different array of the formula")]
 pub fn batch_norm_backward_sums(
-    _isa: Isa,
+    isa: Isa,
     channels: usize,
     x: &[f32],
     dy: &[f32],
@@ -112,7 +135,7 @@ pub fn batch_norm_backward_sums(
     check_pixels("batch_norm_backward_sums", channels, x.len());
     check_same("batch_norm_backward_sums", x.len(), &[dy.len()]);
     check_same("batch_norm_backward_sums", channels, &[mean.len(), inv_std.len(), dgamma.len(), dbeta.len()]);
-    reference::batch_norm::batch_norm_backward_sums(channels, (x, dy), (mean, inv_std), dgamma, dbeta);
+    sum_pixels(isa, channels, GradientSums { dgamma, dbeta }, [mean, inv_std], [x, dy]);
 }
 
 /// `dx = gamma * inv_std * (dy - dbeta_total / count - xhat * dgamma_total / count)`, where the totals are
@@ -124,7 +147,7 @@ pub fn batch_norm_backward_sums(
 /// If the lengths do not fit.
 #[expect(clippy::too_many_arguments, reason = "each is a different array of the formula")]
 pub fn batch_norm_backward(
-    _isa: Isa,
+    isa: Isa,
     channels: usize,
     x: &[f32],
     dy: &[f32],
@@ -140,8 +163,8 @@ pub fn batch_norm_backward(
     check_same("batch_norm_backward", x.len(), &[dy.len(), dx.len()]);
     let parameters = [mean.len(), inv_std.len(), gamma.len(), dgamma_total.len(), dbeta_total.len()];
     check_same("batch_norm_backward", channels, &parameters);
-    let totals = (dgamma_total, dbeta_total);
-    reference::batch_norm::batch_norm_backward(channels, (x, dy), (mean, inv_std, gamma), totals, count, dx);
+    let parameters = [mean, inv_std, gamma, dgamma_total, dbeta_total];
+    map_pixels(isa, channels, Backward { share: 1.0 / count }, parameters, [x, dy], dx);
 }
 
 fn check_pixels(name: &str, channels: usize, len: usize) {
@@ -150,4 +173,94 @@ fn check_pixels(name: &str, channels: usize, len: usize) {
 
 fn check_same(name: &str, expected: usize, lens: &[usize]) {
     assert!(lens.iter().all(|&len| len == expected), "{name}: expected {expected} values each, got {lens:?}");
+}
+
+struct Sum<'a> {
+    sum: &'a mut [f64],
+}
+
+impl PixelSums<0, 1, 1> for Sum<'_> {
+    #[inline(always)]
+    fn terms<S: Simd>(&self, _: S, _: &[S::f32s; 0], [x]: [S::f32s; 1]) -> [S::f32s; 1] {
+        [x]
+    }
+
+    #[inline(always)]
+    fn take(&mut self, channel: usize, [sums]: [&[f32]; 1]) {
+        add_wide(&mut self.sum[channel..], sums);
+    }
+}
+
+struct Deviations<'a> {
+    sum: &'a mut [f64],
+    squares: &'a mut [f64],
+}
+
+impl PixelSums<1, 1, 2> for Deviations<'_> {
+    #[inline(always)]
+    fn terms<S: Simd>(&self, simd: S, [centre]: &[S::f32s; 1], [x]: [S::f32s; 1]) -> [S::f32s; 2] {
+        let deviation = simd.sub_f32s(x, *centre);
+        [deviation, simd.mul_f32s(deviation, deviation)]
+    }
+
+    #[inline(always)]
+    fn take(&mut self, channel: usize, [sums, squares]: [&[f32]; 2]) {
+        add_wide(&mut self.sum[channel..], sums);
+        add_wide(&mut self.squares[channel..], squares);
+    }
+}
+
+#[inline(always)]
+fn add_wide(totals: &mut [f64], sums: &[f32]) {
+    for (total, sum) in totals.iter_mut().zip(sums) {
+        *total += f64::from(*sum);
+    }
+}
+
+struct ScaleShift;
+
+impl PixelMap<2, 1> for ScaleShift {
+    #[inline(always)]
+    fn value<S: Simd>(&self, simd: S, [scale, shift]: &[S::f32s; 2], [x]: [S::f32s; 1]) -> S::f32s {
+        simd.mul_add_e_f32s(x, *scale, *shift)
+    }
+}
+
+struct GradientSums<'a> {
+    dgamma: &'a mut [f32],
+    dbeta: &'a mut [f32],
+}
+
+impl PixelSums<2, 2, 2> for GradientSums<'_> {
+    #[inline(always)]
+    fn terms<S: Simd>(&self, simd: S, [mean, inv_std]: &[S::f32s; 2], [x, dy]: [S::f32s; 2]) -> [S::f32s; 2] {
+        let normalised = simd.mul_f32s(simd.sub_f32s(x, *mean), *inv_std);
+        [simd.mul_f32s(dy, normalised), dy]
+    }
+
+    #[inline(always)]
+    fn take(&mut self, channel: usize, [dgamma, dbeta]: [&[f32]; 2]) {
+        for (total, sum) in self.dgamma[channel..].iter_mut().zip(dgamma) {
+            *total += sum;
+        }
+        for (total, sum) in self.dbeta[channel..].iter_mut().zip(dbeta) {
+            *total += sum;
+        }
+    }
+}
+
+struct Backward {
+    /// `1 / count`.
+    share: f32,
+}
+
+impl PixelMap<5, 2> for Backward {
+    #[inline(always)]
+    fn value<S: Simd>(&self, simd: S, parameters: &[S::f32s; 5], [x, dy]: [S::f32s; 2]) -> S::f32s {
+        let [mean, inv_std, gamma, dgamma, dbeta] = *parameters;
+        let normalised = simd.mul_f32s(simd.sub_f32s(x, mean), inv_std);
+        let common = simd.mul_add_e_f32s(normalised, dgamma, dbeta);
+        let centred = simd.negate_mul_add_e_f32s(common, simd.splat_f32s(self.share), dy);
+        simd.mul_f32s(simd.mul_f32s(gamma, inv_std), centred)
+    }
 }

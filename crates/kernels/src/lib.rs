@@ -6,6 +6,7 @@
 
 mod activation;
 mod batch_norm;
+mod channels;
 mod conv;
 mod dense;
 mod dropout;

@@ -4,7 +4,10 @@
 //! multiplies its samples' losses (the class of a soft target is its largest entry); the mean over a batch divides
 //! by the number of samples, not by the sum of the weights. The caller passes that division as `scale`.
 
-use crate::{Isa, reference};
+use pulp::{Simd, WithSimd};
+
+use crate::Isa;
+use crate::softmax::{RowSum, check_rows, probability_row, row_sum};
 
 /// The loss and the right answers of some samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -43,34 +46,12 @@ pub fn softmax_cross_entropy(
     dlogits: &mut [f32],
     probabilities: Option<&mut [f32]>,
 ) -> LossSum {
-    assert_eq!(logits.len(), labels.len() * classes, "logits are not {} rows of {classes}", labels.len());
-    let targets = reference::loss::one_hot(classes, labels);
-    softmax_cross_entropy_targets(isa, classes, logits, &targets, options, scale, dlogits, probabilities)
+    check_labels("softmax_cross_entropy", classes, logits.len(), labels);
+    let targets = Labels { labels, smoothing: options.smoothing, classes };
+    run(isa, classes, logits, targets, options, scale, Some(dlogits), probabilities)
 }
 
-/// Softmax cross-entropy against one-hot or soft targets (N x classes); otherwise as [`softmax_cross_entropy`].
-///
-/// A target row need not sum to 1: the loss is `-sum(t * log p)`, and the gradient is that of this very sum.
-///
-/// # Panics
-/// If the lengths do not fit.
-#[expect(clippy::too_many_arguments, reason = "one pass writes all that the last layer needs")]
-pub fn softmax_cross_entropy_targets(
-    _isa: Isa,
-    classes: usize,
-    logits: &[f32],
-    targets: &[f32],
-    options: &LossOptions<'_>,
-    scale: f32,
-    dlogits: &mut [f32],
-    probabilities: Option<&mut [f32]>,
-) -> LossSum {
-    let mut unused = vec![0.0; logits.len()];
-    let probabilities = probabilities.unwrap_or(&mut unused);
-    reference::loss::softmax_cross_entropy_targets(classes, (logits, targets), options, scale, dlogits, probabilities)
-}
-
-/// [`softmax_cross_entropy`] without the gradient, for evaluation.
+/// [`softmax_cross_entropy`] without the gradient, for evaluation; the same values.
 ///
 /// # Panics
 /// If the lengths do not fit or a label is not below `classes`.
@@ -82,6 +63,185 @@ pub fn softmax_cross_entropy_loss(
     options: &LossOptions<'_>,
     probabilities: Option<&mut [f32]>,
 ) -> LossSum {
-    let mut unused = vec![0.0; logits.len()];
-    softmax_cross_entropy(isa, classes, logits, labels, options, 0.0, &mut unused, probabilities)
+    check_labels("softmax_cross_entropy_loss", classes, logits.len(), labels);
+    let targets = Labels { labels, smoothing: options.smoothing, classes };
+    run(isa, classes, logits, targets, options, 0.0, None, probabilities)
+}
+
+/// Softmax cross-entropy against one-hot or soft targets (N x classes); otherwise as [`softmax_cross_entropy`].
+/// `dlogits` is written only if wanted.
+///
+/// A target row need not sum to 1: the loss is `-sum(t * log p)`, and the gradient is that of this very sum. A sample
+/// counts as correct if its largest logit is at its largest target.
+///
+/// # Panics
+/// If the lengths do not fit.
+#[expect(clippy::too_many_arguments, reason = "one pass writes all that the last layer needs")]
+pub fn softmax_cross_entropy_targets(
+    isa: Isa,
+    classes: usize,
+    logits: &[f32],
+    targets: &[f32],
+    options: &LossOptions<'_>,
+    scale: f32,
+    dlogits: Option<&mut [f32]>,
+    probabilities: Option<&mut [f32]>,
+) -> LossSum {
+    let (logits_len, targets_len) = (logits.len(), targets.len());
+    assert_eq!(logits_len, targets_len, "softmax_cross_entropy_targets: {logits_len} logits, {targets_len} targets");
+    let targets = Soft { targets, smoothing: options.smoothing, classes };
+    run(isa, classes, logits, targets, options, scale, dlogits, probabilities)
+}
+
+fn check_labels(name: &str, classes: usize, logits: usize, labels: &[u32]) {
+    assert_eq!(logits, labels.len() * classes, "{name}: {logits} logits are not {} rows of {classes}", labels.len());
+    let wrong = labels.iter().position(|&label| label as usize >= classes);
+    assert!(wrong.is_none(), "{name}: sample {} has a label past the {classes} classes", wrong.unwrap_or_default());
+}
+
+/// What the probabilities of each sample are compared with.
+trait Targets {
+    /// The class of a sample, for its weight and for counting right answers.
+    fn class(&self, sample: usize) -> Option<usize>;
+
+    /// The smoothed target of a class.
+    fn target(&self, sample: usize, class: usize) -> f64;
+}
+
+struct Labels<'a> {
+    labels: &'a [u32],
+    smoothing: f32,
+    classes: usize,
+}
+
+impl Targets for Labels<'_> {
+    #[inline(always)]
+    fn class(&self, sample: usize) -> Option<usize> {
+        Some(self.labels[sample] as usize)
+    }
+
+    #[inline(always)]
+    fn target(&self, sample: usize, class: usize) -> f64 {
+        smoothed(f64::from(u8::from(self.labels[sample] as usize == class)), self.smoothing, self.classes)
+    }
+}
+
+struct Soft<'a> {
+    targets: &'a [f32],
+    smoothing: f32,
+    classes: usize,
+}
+
+impl Targets for Soft<'_> {
+    #[inline(always)]
+    fn class(&self, sample: usize) -> Option<usize> {
+        argmax(&self.targets[sample * self.classes..][..self.classes])
+    }
+
+    #[inline(always)]
+    fn target(&self, sample: usize, class: usize) -> f64 {
+        smoothed(f64::from(self.targets[sample * self.classes + class]), self.smoothing, self.classes)
+    }
+}
+
+#[inline(always)]
+fn smoothed(target: f64, smoothing: f32, classes: usize) -> f64 {
+    let smoothing = f64::from(smoothing);
+    target * (1.0 - smoothing) + smoothing / classes as f64
+}
+
+/// The first of the largest values; `None` if there is a NaN.
+fn argmax(values: &[f32]) -> Option<usize> {
+    let mut best = 0;
+    for (i, v) in values.iter().enumerate() {
+        if v.is_nan() {
+            return None;
+        }
+        if *v > values[best] {
+            best = i;
+        }
+    }
+    Some(best)
+}
+
+#[expect(clippy::too_many_arguments, reason = "checks and forwards what its callers got")]
+fn run(
+    isa: Isa,
+    classes: usize,
+    logits: &[f32],
+    targets: impl Targets,
+    options: &LossOptions<'_>,
+    scale: f32,
+    dlogits: Option<&mut [f32]>,
+    probabilities: Option<&mut [f32]>,
+) -> LossSum {
+    check_rows("softmax_cross_entropy", classes, logits.len());
+    let smoothing = options.smoothing;
+    assert!((0.0..=1.0).contains(&smoothing), "softmax_cross_entropy: smoothing {smoothing} is not in [0, 1]");
+    for (name, buffer) in [("dlogits", dlogits.as_deref()), ("probabilities", probabilities.as_deref())] {
+        let len = buffer.map_or(logits.len(), <[f32]>::len);
+        assert_eq!(len, logits.len(), "softmax_cross_entropy: {name} has {len} values, logits {}", logits.len());
+    }
+    let weights = options.class_weights.map_or(classes, <[f32]>::len);
+    assert_eq!(weights, classes, "softmax_cross_entropy: {weights} class weights for {classes} classes");
+    isa.run(Run { classes, logits, targets, weights: options.class_weights, scale, dlogits, probabilities })
+}
+
+struct Run<'a, T> {
+    classes: usize,
+    logits: &'a [f32],
+    targets: T,
+    weights: Option<&'a [f32]>,
+    scale: f32,
+    dlogits: Option<&'a mut [f32]>,
+    probabilities: Option<&'a mut [f32]>,
+}
+
+impl<T: Targets> WithSimd for Run<'_, T> {
+    type Output = LossSum;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) -> LossSum {
+        let mut total = LossSum::default();
+        for (sample, z) in self.logits.chunks_exact(self.classes).enumerate() {
+            let row = sample * self.classes..(sample + 1) * self.classes;
+            let sum = row_sum(simd, z);
+            let class = self.targets.class(sample);
+            let weight = f64::from(class.zip(self.weights).map_or(1.0, |(class, weights)| weights[class]));
+            let (loss, mass) = self.row_loss(sample, z, sum);
+            total.loss += weight * loss;
+            total.correct += usize::from(class.is_some() && argmax(z) == class);
+            if let Some(probabilities) = &mut self.probabilities {
+                probability_row(simd, z, sum, &mut probabilities[row.clone()]);
+            }
+            if let Some(dlogits) = &mut self.dlogits {
+                let dlogits = &mut dlogits[row];
+                probability_row(simd, z, sum, dlogits);
+                let factor = weight * f64::from(self.scale);
+                for (class, gradient) in dlogits.iter_mut().enumerate() {
+                    let target = self.targets.target(sample, class);
+                    *gradient = (factor * (mass * f64::from(*gradient) - target)) as f32;
+                }
+            }
+        }
+        total
+    }
+}
+
+impl<T: Targets> Run<'_, T> {
+    /// The unweighted loss of a sample and the sum of its targets.
+    #[inline(always)]
+    fn row_loss(&self, sample: usize, z: &[f32], RowSum { largest, sum }: RowSum) -> (f64, f64) {
+        let log_sum = f64::from(largest) + libm::log(f64::from(sum));
+        let (mut loss, mut mass) = (0.0, 0.0);
+        for (class, z) in z.iter().enumerate() {
+            let target = self.targets.target(sample, class);
+            mass += target;
+            // A class without a target adds nothing, even where its probability is 0.
+            if target != 0.0 {
+                loss += target * (log_sum - f64::from(*z));
+            }
+        }
+        (loss, mass)
+    }
 }

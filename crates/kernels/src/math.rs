@@ -10,7 +10,7 @@ use crate::Isa;
 use crate::lanes::{Lanewise, lanewise};
 
 /// `ln 2` in two parts; the first has 9 bits, so that its product with an exponent is exact.
-const LN_2: [f32; 2] = [0.693_359_375, -2.121_944_4e-4];
+const LN_2: [f32; 2] = [355.0 / 512.0, -2.121_944_4e-4];
 /// Added and taken away again, it rounds to the nearest integer, which then lies in the low bits.
 const ROUND: f32 = 12_582_912.0;
 /// Below this `exp` is less than the smallest normal number, 2^-126.

@@ -1,6 +1,9 @@
 //! Max, average and global average pooling, NHWC.
 
-use crate::{Isa, Pad, reference};
+use pulp::{Simd, WithSimd};
+
+use crate::lanes::{iota, load, load_u32, registers, store, store_u32};
+use crate::{Isa, Pad};
 
 /// The geometry of a pooling layer. Pairs are (height, width).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +63,41 @@ impl PoolShape {
     }
 }
 
+/// The real pixels under one window: rows `top .. bottom`, columns `left .. right` of the input. Never empty.
+#[derive(Clone, Copy)]
+struct Window {
+    top: usize,
+    bottom: usize,
+    left: usize,
+    right: usize,
+}
+
+impl Window {
+    fn count(&self) -> usize {
+        (self.bottom - self.top) * (self.right - self.left)
+    }
+}
+
+impl PoolShape {
+    /// The window of output pixel `(oy, ox)`, cut to the image.
+    #[inline(always)]
+    fn window_at(&self, oy: usize, ox: usize) -> Window {
+        let (y, x) = (oy * self.stride.0, ox * self.stride.1);
+        Window {
+            top: y.saturating_sub(self.pad.top),
+            bottom: (y + self.window.0 - self.pad.top).min(self.height),
+            left: x.saturating_sub(self.pad.left),
+            right: (x + self.window.1 - self.pad.left).min(self.width),
+        }
+    }
+
+    /// Offset of the first channel of a pixel within its sample.
+    #[inline(always)]
+    fn offset(&self, y: usize, x: usize) -> usize {
+        (y * self.width + x) * self.channels
+    }
+}
+
 fn windows(size: usize, window: usize, stride: usize) -> usize {
     size.checked_sub(window).map_or(0, |rest| rest / stride + 1)
 }
@@ -71,20 +109,19 @@ fn windows(size: usize, window: usize, stride: usize) -> usize {
 ///
 /// # Panics
 /// If the lengths do not fit `shape`.
-pub fn max_pool_forward(_isa: Isa, shape: &PoolShape, x: &[f32], y: &mut [f32], argmax: &mut [u32]) {
+pub fn max_pool_forward(isa: Isa, shape: &PoolShape, x: &[f32], y: &mut [f32], argmax: &mut [u32]) {
     shape.check("max_pool_forward", x.len(), y.len());
     assert_eq!(argmax.len(), y.len(), "max_pool_forward: argmax has {} values, y {}", argmax.len(), y.len());
-    reference::pool::max_pool_forward(shape, x, y, argmax);
+    isa.run(MaxPool::<true> { shape, x, y, argmax });
 }
 
 /// [`max_pool_forward`] without `argmax`, for inference; the same values.
 ///
 /// # Panics
 /// If the lengths do not fit `shape`.
-pub fn max_pool_inference(_isa: Isa, shape: &PoolShape, x: &[f32], y: &mut [f32]) {
+pub fn max_pool_inference(isa: Isa, shape: &PoolShape, x: &[f32], y: &mut [f32]) {
     shape.check("max_pool_inference", x.len(), y.len());
-    let mut argmax = vec![0; y.len()];
-    reference::pool::max_pool_forward(shape, x, y, &mut argmax);
+    isa.run(MaxPool::<false> { shape, x, y, argmax: &mut [] });
 }
 
 /// `dx` = each output's gradient at the input that won, summed where windows overlap (in the order of the outputs),
@@ -92,10 +129,10 @@ pub fn max_pool_inference(_isa: Isa, shape: &PoolShape, x: &[f32], y: &mut [f32]
 ///
 /// # Panics
 /// If the lengths do not fit `shape`.
-pub fn max_pool_backward(_isa: Isa, shape: &PoolShape, dy: &[f32], argmax: &[u32], dx: &mut [f32]) {
+pub fn max_pool_backward(isa: Isa, shape: &PoolShape, dy: &[f32], argmax: &[u32], dx: &mut [f32]) {
     shape.check("max_pool_backward", dx.len(), dy.len());
     assert_eq!(argmax.len(), dy.len(), "max_pool_backward: argmax has {} values, dy {}", argmax.len(), dy.len());
-    reference::pool::max_pool_backward(shape, dy, argmax, dx);
+    isa.run(MaxPoolBackward { shape, dy, argmax, dx });
 }
 
 /// `y` = the mean of each window's real pixels; padding does not count, as in Keras.
@@ -104,9 +141,9 @@ pub fn max_pool_backward(_isa: Isa, shape: &PoolShape, dy: &[f32], argmax: &[u32
 ///
 /// # Panics
 /// If the lengths do not fit `shape`.
-pub fn avg_pool_forward(_isa: Isa, shape: &PoolShape, x: &[f32], y: &mut [f32]) {
+pub fn avg_pool_forward(isa: Isa, shape: &PoolShape, x: &[f32], y: &mut [f32]) {
     shape.check("avg_pool_forward", x.len(), y.len());
-    reference::pool::avg_pool_forward(shape, x, y);
+    isa.run(AvgPool { shape, x, y });
 }
 
 /// `dx` = each output's gradient shared among the real pixels of its window, summed where windows overlap. `dx` is
@@ -114,27 +151,27 @@ pub fn avg_pool_forward(_isa: Isa, shape: &PoolShape, x: &[f32], y: &mut [f32]) 
 ///
 /// # Panics
 /// If the lengths do not fit `shape`.
-pub fn avg_pool_backward(_isa: Isa, shape: &PoolShape, dy: &[f32], dx: &mut [f32]) {
+pub fn avg_pool_backward(isa: Isa, shape: &PoolShape, dy: &[f32], dx: &mut [f32]) {
     shape.check("avg_pool_backward", dx.len(), dy.len());
-    reference::pool::avg_pool_backward(shape, dy, dx);
+    isa.run(AvgPoolBackward { shape, dy, dx });
 }
 
 /// `y` (N x channels) = the mean over the pixels of each channel of `x` (N x pixels x channels).
 ///
 /// # Panics
 /// If the lengths do not fit.
-pub fn global_avg_pool_forward(_isa: Isa, pixels: usize, channels: usize, x: &[f32], y: &mut [f32]) {
+pub fn global_avg_pool_forward(isa: Isa, pixels: usize, channels: usize, x: &[f32], y: &mut [f32]) {
     check_global("global_avg_pool_forward", pixels, channels, x.len(), y.len());
-    reference::pool::global_avg_pool_forward(pixels, channels, x, y);
+    isa.run(GlobalAvgPool { pixels, channels, x, y });
 }
 
 /// `dx` (N x pixels x channels, overwritten) = `dy / pixels` (N x channels) at every pixel.
 ///
 /// # Panics
 /// If the lengths do not fit.
-pub fn global_avg_pool_backward(_isa: Isa, pixels: usize, channels: usize, dy: &[f32], dx: &mut [f32]) {
+pub fn global_avg_pool_backward(isa: Isa, pixels: usize, channels: usize, dy: &[f32], dx: &mut [f32]) {
     check_global("global_avg_pool_backward", pixels, channels, dx.len(), dy.len());
-    reference::pool::global_avg_pool_backward(pixels, channels, dy, dx);
+    isa.run(GlobalAvgPoolBackward { pixels, channels, dy, dx });
 }
 
 fn check_global(name: &str, pixels: usize, channels: usize, x: usize, y: usize) {
@@ -144,4 +181,209 @@ fn check_global(name: &str, pixels: usize, channels: usize, x: usize, y: usize) 
         "{name}: {x} values are not {} samples of {pixels} pixels x {channels} channels ({y} means)",
         y / channels
     );
+}
+
+/// Walks all outputs, `width` channels at a time: sample, output pixel, then channels.
+macro_rules! each_output {
+    ($simd:ty, $shape:expr, $samples:expr, |$sample:ident, $window:ident, $at:ident, $c:ident, $width:ident| $body:block) => {
+        let (out_height, out_width) = ($shape.out_height(), $shape.out_width());
+        for $sample in 0..$samples {
+            for oy in 0..out_height {
+                for ox in 0..out_width {
+                    let $window = $shape.window_at(oy, ox);
+                    let pixel = ($sample * out_height + oy) * out_width + ox;
+                    registers!($simd, $shape.channels, |$c, $width| {
+                        let $at = pixel * $shape.channels + $c;
+                        $body
+                    });
+                }
+            }
+        }
+    };
+}
+
+struct MaxPool<'a, const ARGMAX: bool> {
+    shape: &'a PoolShape,
+    x: &'a [f32],
+    y: &'a mut [f32],
+    argmax: &'a mut [u32],
+}
+
+impl<const ARGMAX: bool> WithSimd for MaxPool<'_, ARGMAX> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let MaxPool { shape, x, y, argmax } = self;
+        let input_len = shape.input_len();
+        let lane = iota(simd);
+        each_output!(S, shape, x.len() / input_len, |sample, window, at, c, width| {
+            let x = &x[sample * input_len..][..input_len];
+            let first = shape.offset(window.top, window.left) + c;
+            let mut best = load(simd, &x[first..first + width]);
+            let mut winner = simd.splat_u32s(first as u32);
+            for row in window.top..window.bottom {
+                for column in window.left..window.right {
+                    let here = shape.offset(row, column) + c;
+                    let v = load(simd, &x[here..here + width]);
+                    // Larger, or the first NaN: not (v <= best), and best is a number.
+                    let loses = simd.less_than_or_equal_f32s(v, best);
+                    let wins = simd.and_m32s(simd.not_m32s(loses), simd.equal_f32s(best, best));
+                    best = simd.select_f32s(wins, v, best);
+                    if ARGMAX {
+                        winner = simd.select_u32s(wins, simd.splat_u32s(here as u32), winner);
+                    }
+                }
+            }
+            store(simd, &mut y[at..at + width], best);
+            if ARGMAX {
+                store_u32(simd, &mut argmax[at..at + width], simd.add_u32s(winner, lane));
+            }
+        });
+    }
+}
+
+struct MaxPoolBackward<'a> {
+    shape: &'a PoolShape,
+    dy: &'a [f32],
+    argmax: &'a [u32],
+    dx: &'a mut [f32],
+}
+
+impl WithSimd for MaxPoolBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let MaxPoolBackward { shape, dy, argmax, dx } = self;
+        let input_len = shape.input_len();
+        let (lane, zero) = (iota(simd), simd.splat_f32s(0.0));
+        dx.fill(0.0);
+        each_output!(S, shape, dx.len() / input_len, |sample, window, at, c, width| {
+            let dx = &mut dx[sample * input_len..][..input_len];
+            let gradient = load(simd, &dy[at..at + width]);
+            let winner = load_u32(simd, &argmax[at..at + width]);
+            for row in window.top..window.bottom {
+                for column in window.left..window.right {
+                    let here = shape.offset(row, column) + c;
+                    let won = simd.equal_u32s(winner, simd.add_u32s(simd.splat_u32s(here as u32), lane));
+                    let dx = &mut dx[here..here + width];
+                    store(simd, dx, simd.add_f32s(load(simd, dx), simd.select_f32s(won, gradient, zero)));
+                }
+            }
+        });
+    }
+}
+
+struct AvgPool<'a> {
+    shape: &'a PoolShape,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl WithSimd for AvgPool<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let AvgPool { shape, x, y } = self;
+        let input_len = shape.input_len();
+        each_output!(S, shape, x.len() / input_len, |sample, window, at, c, width| {
+            let x = &x[sample * input_len..][..input_len];
+            let mut sum = simd.splat_f32s(0.0);
+            for row in window.top..window.bottom {
+                for column in window.left..window.right {
+                    let here = shape.offset(row, column) + c;
+                    sum = simd.add_f32s(sum, load(simd, &x[here..here + width]));
+                }
+            }
+            let count = simd.splat_f32s(window.count() as f32);
+            store(simd, &mut y[at..at + width], simd.div_f32s(sum, count));
+        });
+    }
+}
+
+struct AvgPoolBackward<'a> {
+    shape: &'a PoolShape,
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl WithSimd for AvgPoolBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let AvgPoolBackward { shape, dy, dx } = self;
+        let input_len = shape.input_len();
+        dx.fill(0.0);
+        each_output!(S, shape, dx.len() / input_len, |sample, window, at, c, width| {
+            let dx = &mut dx[sample * input_len..][..input_len];
+            let count = simd.splat_f32s(window.count() as f32);
+            let share = simd.div_f32s(load(simd, &dy[at..at + width]), count);
+            for row in window.top..window.bottom {
+                for column in window.left..window.right {
+                    let here = shape.offset(row, column) + c;
+                    let dx = &mut dx[here..here + width];
+                    store(simd, dx, simd.add_f32s(load(simd, dx), share));
+                }
+            }
+        });
+    }
+}
+
+struct GlobalAvgPool<'a> {
+    pixels: usize,
+    channels: usize,
+    x: &'a [f32],
+    y: &'a mut [f32],
+}
+
+impl WithSimd for GlobalAvgPool<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let GlobalAvgPool { pixels, channels, x, y } = self;
+        let (zero, count) = (simd.splat_f32s(0.0), simd.splat_f32s(pixels as f32));
+        for (x, y) in x.chunks_exact(pixels * channels).zip(y.chunks_exact_mut(channels)) {
+            registers!(S, channels, |c, width| {
+                let mut total = zero;
+                // Blocks of 64 pixels, so that a large image loses no more digits than a small one.
+                for block in x.chunks(64 * channels) {
+                    let mut sum = zero;
+                    for pixel in block.chunks_exact(channels) {
+                        sum = simd.add_f32s(sum, load(simd, &pixel[c..c + width]));
+                    }
+                    total = simd.add_f32s(total, sum);
+                }
+                store(simd, &mut y[c..c + width], simd.div_f32s(total, count));
+            });
+        }
+    }
+}
+
+struct GlobalAvgPoolBackward<'a> {
+    pixels: usize,
+    channels: usize,
+    dy: &'a [f32],
+    dx: &'a mut [f32],
+}
+
+impl WithSimd for GlobalAvgPoolBackward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let GlobalAvgPoolBackward { pixels, channels, dy, dx } = self;
+        let count = simd.splat_f32s(pixels as f32);
+        for (dx, dy) in dx.chunks_exact_mut(pixels * channels).zip(dy.chunks_exact(channels)) {
+            registers!(S, channels, |c, width| {
+                let share = simd.div_f32s(load(simd, &dy[c..c + width]), count);
+                for pixel in dx.chunks_exact_mut(channels) {
+                    store(simd, &mut pixel[c..c + width], share);
+                }
+            });
+        }
+    }
 }

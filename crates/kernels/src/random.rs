@@ -2,8 +2,8 @@
 //! as 1, 2, 3", SC11). A value depends on its seed and its position alone, so there is no generator state to save
 //! and neither order nor threads can change a draw.
 
-const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
-const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+pub(crate) const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+pub(crate) const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
 
 /// One Philox 4x32-10 block: four random words for a 128-bit counter under a 64-bit key.
 pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {

@@ -29,7 +29,7 @@ pub(crate) fn check_rows(name: &str, classes: usize, len: usize) {
     assert!(classes > 0 && len.is_multiple_of(classes), "{name}: {len} values are not rows of {classes} classes");
 }
 
-/// The largest logit of a row and the sum of `exp(logit - largest)`.
+/// The largest logit of a row and the sum of `exp(logit - largest)`; NaN if the row has one.
 #[derive(Clone, Copy)]
 pub(crate) struct RowSum {
     pub(crate) largest: f32,
@@ -49,9 +49,8 @@ fn largest<S: Simd>(simd: S, row: &[f32]) -> f32 {
     simd.reduce_max_f32s(best)
 }
 
-/// `row = exp(row - largest)`, not yet divided by the sum that is returned.
 #[inline(always)]
-pub(crate) fn exp_row<S: Simd>(simd: S, row: &mut [f32]) -> RowSum {
+pub(crate) fn row_sum<S: Simd>(simd: S, row: &[f32]) -> RowSum {
     let largest = largest(simd, row);
     let (shift, zero) = (simd.splat_f32s(largest), simd.splat_f32s(0.0));
     let mut sum = zero;
@@ -59,18 +58,23 @@ pub(crate) fn exp_row<S: Simd>(simd: S, row: &mut [f32]) -> RowSum {
         let v = exp_lanes(simd, simd.sub_f32s(load(simd, &row[c..c + width]), shift));
         let inside = simd.mask_between_m32s(0, width as u32).mask();
         sum = simd.add_f32s(sum, simd.select_f32s(inside, v, zero));
-        store(simd, &mut row[c..c + width], v);
     });
     RowSum { largest, sum: simd.reduce_sum_f32s(sum) }
 }
 
-/// `row /= sum`.
+/// The probability of each logit in the register.
 #[inline(always)]
-pub(crate) fn divide_row<S: Simd>(simd: S, row: &mut [f32], sum: f32) {
-    let sum = simd.splat_f32s(sum);
-    registers!(S, row.len(), |c, width| {
-        let v = simd.div_f32s(load(simd, &row[c..c + width]), sum);
-        store(simd, &mut row[c..c + width], v);
+fn probability<S: Simd>(simd: S, logit: S::f32s, row: RowSum) -> S::f32s {
+    let shifted = simd.sub_f32s(logit, simd.splat_f32s(row.largest));
+    simd.div_f32s(exp_lanes(simd, shifted), simd.splat_f32s(row.sum))
+}
+
+/// `probabilities = softmax(logits)` of one row whose [`row_sum`] is known.
+#[inline(always)]
+pub(crate) fn probability_row<S: Simd>(simd: S, logits: &[f32], sum: RowSum, probabilities: &mut [f32]) {
+    registers!(S, logits.len(), |c, width| {
+        let p = probability(simd, load(simd, &logits[c..c + width]), sum);
+        store(simd, &mut probabilities[c..c + width], p);
     });
 }
 
@@ -85,8 +89,11 @@ impl WithSimd for Forward<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
         for row in self.x.chunks_exact_mut(self.classes) {
-            let RowSum { sum, .. } = exp_row(simd, row);
-            divide_row(simd, row, sum);
+            let sum = row_sum(simd, row);
+            registers!(S, row.len(), |c, width| {
+                let p = probability(simd, load(simd, &row[c..c + width]), sum);
+                store(simd, &mut row[c..c + width], p);
+            });
         }
     }
 }

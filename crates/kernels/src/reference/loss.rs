@@ -36,8 +36,8 @@ pub fn softmax_cross_entropy_targets(
         let smoothing = f64::from(options.smoothing);
         let smooth = |c: usize| f64::from(t[c]) * (1.0 - smoothing) + smoothing / classes as f64;
         let mass: f64 = (0..classes).map(smooth).sum();
-        for c in 0..classes {
-            let log_p = f64::from(z[c]) - largest - libm::log(sum);
+        for (c, &logit) in z.iter().enumerate() {
+            let log_p = f64::from(logit) - largest - libm::log(sum);
             let at = sample * classes + c;
             if smooth(c) != 0.0 || log_p.is_nan() {
                 total.loss -= weight * smooth(c) * log_p;
