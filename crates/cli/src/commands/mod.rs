@@ -2,10 +2,14 @@
 
 mod convert;
 mod inspect;
+#[allow(dead_code)]
+mod predict;
 mod samples;
 mod source;
 mod summary;
 mod text;
+#[allow(dead_code)]
+mod train;
 
 use crate::args::Command;
 use crate::error::CliError;

@@ -1,0 +1,2 @@
+//! predict
+pub(crate) mod inputs; pub(crate) mod rows; pub(crate) mod swap;

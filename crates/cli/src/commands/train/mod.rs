@@ -1,0 +1,2 @@
+//! train
+pub(crate) mod plan; pub(crate) mod folder;
