@@ -199,8 +199,7 @@ impl Augmenter {
             shift_channels(draw.channel_shift, output);
         }
         if draw.brightness != 1.0 {
-            // Not `clamp`: a draw that is not a number must not panic.
-            output.iter_mut().for_each(|value| *value = (*value * draw.brightness).max(0.0).min(255.0));
+            output.iter_mut().for_each(|value| *value = (*value * draw.brightness).clamp(0.0, 255.0));
         }
     }
 }
@@ -209,10 +208,13 @@ impl Augmenter {
 fn shift_channels(amount: f32, pixels: &mut [f32]) {
     let (low, high) =
         pixels.iter().fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), &value| (low.min(value), high.max(value)));
+    // Not `clamp`, which panics where a senseless draw has left no extremes.
     pixels.iter_mut().for_each(|value| *value = (*value + amount).max(low).min(high));
 }
 
 #[cfg(test)]
 mod golden_tests;
+#[cfg(test)]
+mod reference_tests;
 #[cfg(test)]
 mod tests;

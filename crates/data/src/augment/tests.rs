@@ -101,7 +101,8 @@ fn draws_are_uniform_over_their_ranges() {
     let shape = ImageShape { height: 40, width: 20, channels: 3 };
     let augmenter = Augmenter::new(&everything(), shape, 11).unwrap();
     let draws: Vec<Draw> = (0..20_000).map(|i| augmenter.draw(i % 4, i)).collect();
-    let parts: [(&str, f64, f64, fn(&Draw) -> f64); 8] = [
+    type Part = (&'static str, f64, f64, fn(&Draw) -> f64);
+    let parts: [Part; 8] = [
         ("theta", -10.0, 10.0, |draw| draw.theta),
         ("tx", -2.0, 2.0, |draw| draw.tx), // a tenth of 20 columns
         ("ty", -3.0, 3.0, |draw| draw.ty), // pixels
