@@ -60,9 +60,11 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// The learning rate with both bias corrections: `lr * sqrt(1 - beta_2^step) / (1 - beta_1^step)`.
+    /// The learning rate with both bias corrections: `lr * sqrt(1 - beta_2^step) / (1 - beta_1^step)`. As in Keras,
+    /// the betas of the corrections (and only those) are rounded to f32, which at the first steps moves `1 - beta_2`
+    /// by 1e-5 of it.
     pub fn step_size(&self) -> f32 {
-        let power = |beta: f64| libm::pow(beta, self.step as f64);
+        let power = |beta: f64| libm::pow(f64::from(beta as f32), self.step as f64);
         (self.learning_rate * (1.0 - power(self.beta_2)).sqrt() / (1.0 - power(self.beta_1))) as f32
     }
 }

@@ -67,7 +67,10 @@ fn the_derivative_is_that_of_the_function() {
             for (&x, &slope) in x.iter().zip(&slope) {
                 let (h, x) = (1e-5, f64::from(x));
                 let difference = (naive::value(activation, x + h) - naive::value(activation, x - h)) / (2.0 * h);
-                assert!((f64::from(slope) - difference).abs() < 1e-6, "{isa} {activation:?}'({x}): {slope}, {difference}");
+                assert!(
+                    (f64::from(slope) - difference).abs() < 1e-6,
+                    "{isa} {activation:?}'({x}): {slope}, {difference}"
+                );
             }
         }
     });

@@ -128,13 +128,13 @@ fn the_backward_pass_equals_its_twin() {
 fn objective(channels: usize, x: &[f64], gamma: &[f32], weights: &[f32]) -> f64 {
     let pixels = (x.len() / channels) as f64;
     let mut sum = 0.0;
-    for c in 0..channels {
+    for (c, &gamma) in gamma.iter().enumerate() {
         let column = || x.iter().skip(c).step_by(channels);
         let mean = column().sum::<f64>() / pixels;
         let variance = column().map(|v| (v - mean) * (v - mean)).sum::<f64>() / pixels;
         let inv_std = 1.0 / (variance + 1e-3).sqrt();
         let terms = column().zip(weights.iter().skip(c).step_by(channels));
-        sum += terms.map(|(v, w)| f64::from(*w) * f64::from(gamma[c]) * (v - mean) * inv_std).sum::<f64>();
+        sum += terms.map(|(v, w)| f64::from(*w) * f64::from(gamma) * (v - mean) * inv_std).sum::<f64>();
     }
     sum
 }
