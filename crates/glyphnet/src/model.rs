@@ -171,4 +171,3 @@ impl Predictions {
         labels
     }
 }
-

@@ -212,16 +212,8 @@ impl<'a> Work<'a> {
             LossOptions { smoothing: options.label_smoothing, class_weights: options.class_weights.as_deref() };
         let dlogits = &mut self.gradients[0][..logits.len()];
         let scale = 1.0 / size as f32;
-        let loss = softmax_cross_entropy(
-            options.isa,
-            plan.output,
-            logits,
-            self.labels,
-            &loss_options,
-            scale,
-            dlogits,
-            None,
-        );
+        let loss =
+            softmax_cross_entropy(options.isa, plan.output, logits, self.labels, &loss_options, scale, dlogits, None);
         self.loss.loss += loss.loss;
         self.loss.correct += loss.correct;
     }

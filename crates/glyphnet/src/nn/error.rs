@@ -42,7 +42,9 @@ pub enum NetworkError {
         error: LayerError,
     },
     /// The last layer does not give one value for each class.
-    #[error("the network ends in {got}, but the data has {classes} classes: end with a dense layer of units = \"classes\"")]
+    #[error(
+        "the network ends in {got}, but the data has {classes} classes: end with a dense layer of units = \"classes\""
+    )]
     Output {
         /// The shape of the last layer.
         got: Shape,

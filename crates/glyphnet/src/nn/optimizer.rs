@@ -109,25 +109,13 @@ impl Shard {
                 rmsprop_update(isa, &rmsprop, weights, gradient, first, second, third);
             }
             OptimizerConfig::Adam(c) => {
-                let adam = Adam {
-                    learning_rate,
-                    beta_1: c.beta_1,
-                    beta_2: c.beta_2,
-                    epsilon: c.epsilon,
-                    weight_decay,
-                    step,
-                };
+                let adam =
+                    Adam { learning_rate, beta_1: c.beta_1, beta_2: c.beta_2, epsilon: c.epsilon, weight_decay, step };
                 adam_update(isa, &adam, weights, gradient, first, second);
             }
             OptimizerConfig::Adamw(c) => {
-                let adam = Adam {
-                    learning_rate,
-                    beta_1: c.beta_1,
-                    beta_2: c.beta_2,
-                    epsilon: c.epsilon,
-                    weight_decay,
-                    step,
-                };
+                let adam =
+                    Adam { learning_rate, beta_1: c.beta_1, beta_2: c.beta_2, epsilon: c.epsilon, weight_decay, step };
                 adam_update(isa, &adam, weights, gradient, first, second);
             }
         }

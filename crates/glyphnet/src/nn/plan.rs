@@ -122,10 +122,8 @@ impl Activations {
         let (stage, needs) = (&plan.stages[i], plan.stages[i].op.needs());
         let cut = |width: usize| slots.start * width..slots.end * width;
         let (before, after) = self.values.split_at_mut(i + 1);
-        let tape = Tape {
-            floats: &mut self.floats[i][cut(needs.floats)],
-            indices: &mut self.indices[i][cut(needs.indices)],
-        };
+        let tape =
+            Tape { floats: &mut self.floats[i][cut(needs.floats)], indices: &mut self.indices[i][cut(needs.indices)] };
         (&before[i][cut(stage.input)], &mut after[0][cut(stage.output)], tape)
     }
 }

@@ -120,10 +120,8 @@ impl Workspace {
         let pass = Pass { weights, seed: 0, step: 0, first: 0 };
         for stage in &plan.stages {
             let needs = stage.op.needs();
-            let tape = Tape {
-                floats: &mut self.floats[..needs.floats * n],
-                indices: &mut self.indices[..needs.indices * n],
-            };
+            let tape =
+                Tape { floats: &mut self.floats[..needs.floats * n], indices: &mut self.indices[..needs.indices * n] };
             let [x, y] = self.values.each_mut();
             stage.op.forward(&pass, &x[..n * stage.input], &mut y[..n * stage.output], tape, &mut self.scratch);
             self.values.swap(0, 1);

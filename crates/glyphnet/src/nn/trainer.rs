@@ -88,8 +88,7 @@ impl Trainer {
         let workers = (0..threads.count()).map(|_| Mutex::new(Worker::new(&plan, group, single))).collect();
         let optimizer = Optimizer::new(options.optimizer.clone(), weights);
         let gradient = vec![0.0; weights];
-        let mut trainer =
-            Trainer { network, plan, options, threads, optimizer, chunks, workers, gradient, step: 0 };
+        let mut trainer = Trainer { network, plan, options, threads, optimizer, chunks, workers, gradient, step: 0 };
         trainer.prepare();
         Ok(trainer)
     }
