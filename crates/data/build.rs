@@ -57,7 +57,7 @@ mod repack {
             out.extend((raw.len() as u32).to_le_bytes());
             out.extend((packed.len() as u32).to_le_bytes());
         }
-        out.extend(packed.iter().flatten());
+        out.extend(packed.concat());
         out
     }
 }
