@@ -205,3 +205,50 @@ pub(crate) fn write_class_file(source: &Source, labelled: &[Part], folder: &Path
     let text: String = source.classes.iter().flat_map(|name| [name.as_str(), "\n"]).collect();
     crate::atomic::write_atomic(&path, text.as_bytes()).map_err(DataError::write(&path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::Images;
+
+    fn source() -> Source {
+        let data = |pixels: Vec<u8>, labels: Option<Vec<u32>>| Dataset {
+            images: Images::new(ImageShape::new(1, 2, 1), pixels).unwrap(),
+            labels,
+        };
+        Source {
+            name: "t".into(),
+            kind: SourceKind::Idx,
+            classes: vec!["a".into(), "bc".into()],
+            train: data(vec![1, 2, 3, 4], Some(vec![0, 1])),
+            validation: None,
+            test: Some(data(vec![5, 6], None)),
+            notes: vec![],
+        }
+    }
+
+    #[test]
+    fn the_fingerprint_is_frozen() {
+        // Python: hashlib.sha256(b"glyphnet source 1\n" + q(2) + q(1) + b"a" + q(2) + b"bc"
+        //     + b"\0" + q(2) + q(1) + q(2) + q(1) + bytes([1, 2, 3, 4]) + b"\1" + i(0) + i(1)
+        //     + b"\2" + q(1) + q(1) + q(2) + q(1) + bytes([5, 6]) + b"\0").hexdigest()
+        // with q = lambda n: struct.pack("<Q", n) and i = lambda n: struct.pack("<I", n)
+        assert_eq!(source().fingerprint(), "cfea3a62ef2f07ac0e14cf3404ba8214eb8053a6d9da817ac96727da9446711a");
+    }
+
+    #[test]
+    fn the_fingerprint_depends_on_the_data_and_on_nothing_else() {
+        let original = source().fingerprint();
+        let changed = |change: fn(&mut Source)| {
+            let mut source = source();
+            change(&mut source);
+            source.fingerprint()
+        };
+        assert_eq!(changed(|s| (s.name, s.kind) = ("other".into(), SourceKind::Npz)), original);
+        assert_ne!(changed(|s| s.classes = vec!["ab".into(), "c".into()]), original);
+        assert_ne!(changed(|s| s.train.labels = Some(vec![1, 0])), original);
+        assert_ne!(changed(|s| s.validation = s.test.take()), original);
+        assert_ne!(changed(|s| s.train = s.train.select(&[1, 0])), original);
+        assert_ne!(changed(|s| s.test = None), original);
+    }
+}
