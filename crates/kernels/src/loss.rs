@@ -47,7 +47,7 @@ pub fn softmax_cross_entropy(
     probabilities: Option<&mut [f32]>,
 ) -> LossSum {
     check_labels("softmax_cross_entropy", classes, logits.len(), labels);
-    let targets = Labels { labels, smoothing: options.smoothing, classes };
+    let targets = Labels { labels, smoothing: Smoothing::new(options, classes) };
     run(isa, classes, logits, targets, options, scale, Some(dlogits), probabilities)
 }
 
@@ -64,7 +64,7 @@ pub fn softmax_cross_entropy_loss(
     probabilities: Option<&mut [f32]>,
 ) -> LossSum {
     check_labels("softmax_cross_entropy_loss", classes, logits.len(), labels);
-    let targets = Labels { labels, smoothing: options.smoothing, classes };
+    let targets = Labels { labels, smoothing: Smoothing::new(options, classes) };
     run(isa, classes, logits, targets, options, 0.0, None, probabilities)
 }
 
@@ -89,7 +89,7 @@ pub fn softmax_cross_entropy_targets(
 ) -> LossSum {
     let (logits_len, targets_len) = (logits.len(), targets.len());
     assert_eq!(logits_len, targets_len, "softmax_cross_entropy_targets: {logits_len} logits, {targets_len} targets");
-    let targets = Soft { targets, smoothing: options.smoothing, classes };
+    let targets = Soft { targets, smoothing: Smoothing::new(options, classes), classes };
     run(isa, classes, logits, targets, options, scale, dlogits, probabilities)
 }
 
@@ -110,8 +110,7 @@ trait Targets {
 
 struct Labels<'a> {
     labels: &'a [u32],
-    smoothing: f32,
-    classes: usize,
+    smoothing: Smoothing,
 }
 
 impl Targets for Labels<'_> {
@@ -122,13 +121,13 @@ impl Targets for Labels<'_> {
 
     #[inline(always)]
     fn target(&self, sample: usize, class: usize) -> f64 {
-        smoothed(f64::from(u8::from(self.labels[sample] as usize == class)), self.smoothing, self.classes)
+        self.smoothing.of(f64::from(u8::from(self.labels[sample] as usize == class)))
     }
 }
 
 struct Soft<'a> {
     targets: &'a [f32],
-    smoothing: f32,
+    smoothing: Smoothing,
     classes: usize,
 }
 
@@ -140,14 +139,27 @@ impl Targets for Soft<'_> {
 
     #[inline(always)]
     fn target(&self, sample: usize, class: usize) -> f64 {
-        smoothed(f64::from(self.targets[sample * self.classes + class]), self.smoothing, self.classes)
+        self.smoothing.of(f64::from(self.targets[sample * self.classes + class]))
     }
 }
 
-#[inline(always)]
-fn smoothed(target: f64, smoothing: f32, classes: usize) -> f64 {
-    let smoothing = f64::from(smoothing);
-    target * (1.0 - smoothing) + smoothing / classes as f64
+/// `t -> t * keep + share`.
+#[derive(Clone, Copy)]
+struct Smoothing {
+    keep: f64,
+    share: f64,
+}
+
+impl Smoothing {
+    fn new(options: &LossOptions<'_>, classes: usize) -> Smoothing {
+        let smoothing = f64::from(options.smoothing);
+        Smoothing { keep: 1.0 - smoothing, share: smoothing / classes as f64 }
+    }
+
+    #[inline(always)]
+    fn of(self, target: f64) -> f64 {
+        target * self.keep + self.share
+    }
 }
 
 /// The first of the largest values; `None` if there is a NaN.
