@@ -1,10 +1,12 @@
 //! Progress on standard error: bars on a terminal, plain lines elsewhere.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
+use crate::commands::text::grouped;
 use crate::terminal;
 
 /// How often a bar is redrawn, times a second.
@@ -14,16 +16,24 @@ const REDRAWS: u8 = 10;
 #[derive(Clone, Copy)]
 pub(crate) enum Unit {
     Images,
+    Files,
     Bytes,
 }
 
 /// A bar of `total` units with its speed and the time left; nothing where standard error is no terminal.
 pub(crate) fn bar(what: impl Into<Cow<'static, str>>, total: u64, unit: Unit) -> ProgressBar {
     let template = match unit {
-        Unit::Images => "{prefix} [{bar:30}] {human_pos}/{human_len} {per_sec:>12}, {eta} left {wide_msg}",
-        Unit::Bytes => "{prefix} [{bar:30}] {bytes}/{total_bytes} {bytes_per_sec:>12}, {eta} left {wide_msg}",
+        Unit::Images => "{prefix} [{bar:30}] {human_pos}/{human_len}, {images_per_second}, {eta} left",
+        Unit::Files => "{prefix} [{bar:30}] {human_pos}/{human_len}, {eta} left",
+        Unit::Bytes => "{prefix} [{bar:30}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
     };
     styled(ProgressBar::with_draw_target(Some(total), target()), template).with_prefix(what)
+}
+
+/// The bar of an epoch of so many images; its message is the running loss and accuracy.
+pub(crate) fn epoch_bar(what: String, images: u64) -> ProgressBar {
+    let template = "{prefix} [{bar:20}] {human_pos}/{human_len}, {msg}, {images_per_second}, {eta} left";
+    styled(ProgressBar::with_draw_target(Some(images), target()), template).with_prefix(what)
 }
 
 /// A sign of life with the seconds gone by, for work whose length is not known; nothing where standard error is no
@@ -36,12 +46,15 @@ pub(crate) fn spinner(what: impl Into<Cow<'static, str>>) -> ProgressBar {
 }
 
 /// The bar of a template; the templates are constants, and one that does not parse falls back to indicatif's own.
-pub(crate) fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
+fn styled(bar: ProgressBar, template: &str) -> ProgressBar {
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.with_style(style.progress_chars("=> "))
+    let speed = |state: &ProgressState, text: &mut dyn Write| {
+        let _ = write!(text, "{} images/s", grouped(state.per_sec() as u64));
+    };
+    bar.with_style(style.progress_chars("=> ").with_key("images_per_second", speed))
 }
 
 /// Standard error if it is a live terminal, else nowhere.
-pub(crate) fn target() -> ProgressDrawTarget {
+fn target() -> ProgressDrawTarget {
     if terminal::is_live() { ProgressDrawTarget::stderr_with_hz(REDRAWS) } else { ProgressDrawTarget::hidden() }
 }

@@ -272,7 +272,12 @@ pub fn conv_input_gradient(
     let (width, o, c) = (frame.width, shape.filters, shape.channels);
     for s in 0..n {
         let dx = &mut dx[s * shape.input_len()..][..shape.input_len()];
-        frame.place(&dy[s * shape.output_len()..][..shape.output_len()], shape.out_height(), shape.out_width(), scratch);
+        frame.place(
+            &dy[s * shape.output_len()..][..shape.output_len()],
+            shape.out_height(),
+            shape.out_width(),
+            scratch,
+        );
         for (phase, packed) in &weights.phases {
             let rows = along(shape.height, shape.pad.top, shape.stride.0, phase.ty, phase.taps.0, shape.kernel.0);
             let columns = along(shape.width, shape.pad.left, shape.stride.1, phase.tx, phase.taps.1, shape.kernel.1);

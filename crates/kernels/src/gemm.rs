@@ -149,7 +149,16 @@ impl Grid {
 /// `out[pixel][c] = bias[c] + sum over runs of a[pixel] * b`, then `max(0, .)` if `relu`.
 ///
 /// `bias` is empty for none. Each output element is one sum in a fixed order, whatever else is in the grid.
-pub(crate) fn product(isa: Isa, grid: &Grid, runs: Runs, a: &[f32], b: &Packed, bias: &[f32], relu: bool, out: &mut [f32]) {
+pub(crate) fn product(
+    isa: Isa,
+    grid: &Grid,
+    runs: Runs,
+    a: &[f32],
+    b: &Packed,
+    bias: &[f32],
+    relu: bool,
+    out: &mut [f32],
+) {
     if grid.is_empty() {
         return;
     }

@@ -167,7 +167,16 @@ fn a_sample_has_the_same_bits_alone_and_in_company() {
         forward.pack(&w);
         let (mut all, mut one) = (vec![0.0; 7 * shape.output_len()], vec![0.0; shape.output_len()]);
         conv_forward(isa, &shape, &x, &forward, &[], false, &mut all, &mut scratch);
-        conv_forward(isa, &shape, &x[4 * shape.input_len()..][..shape.input_len()], &forward, &[], false, &mut one, &mut scratch);
+        conv_forward(
+            isa,
+            &shape,
+            &x[4 * shape.input_len()..][..shape.input_len()],
+            &forward,
+            &[],
+            false,
+            &mut one,
+            &mut scratch,
+        );
         assert_eq!(one, all[4 * shape.output_len()..][..shape.output_len()], "{isa} convolution");
 
         let mut forward = DenseWeights::forward(isa, &dense);

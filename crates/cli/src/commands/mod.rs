@@ -1,14 +1,15 @@
 //! The commands: each works out what was typed means, does it, and prints the result.
 
 mod convert;
+mod evaluate;
 mod inspect;
-#[allow(dead_code)]
+mod model;
 mod predict;
 mod samples;
 mod source;
+mod submit;
 mod summary;
-mod text;
-#[allow(dead_code)]
+pub(crate) mod text;
 mod train;
 
 use crate::args::Command;
@@ -17,11 +18,15 @@ use crate::interrupt::Interrupt;
 use crate::output::Out;
 
 /// Runs a command.
-pub(crate) fn run(command: Command, out: &mut Out, _interrupt: &Interrupt) -> Result<(), CliError> {
+pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
     match command {
         Command::Inspect(args) => inspect::run(args, out),
         Command::Summary(args) => summary::run(args, out),
         Command::Convert(args) => convert::run(args, out),
+        Command::Train(args) => train::run(args, out, interrupt),
+        Command::Evaluate(args) => evaluate::run(args, out),
+        Command::Predict(args) => predict::run(args, out),
+        Command::Submit(args) => submit::run(args, out),
         _ => Err(CliError::failed("not there yet")),
     }
 }

@@ -5,15 +5,18 @@ use std::io::Write as _;
 use glyphnet::nn::{Network, Sequential};
 use glyphnet::recipe::Recipe;
 
-use super::source;
 use super::text::grouped;
+use super::{model, source};
 use crate::args::SummaryArgs;
 use crate::error::CliError;
 use crate::output::Out;
 use crate::table::{Align, Table};
 
 pub(crate) fn run(args: SummaryArgs, out: &mut Out) -> Result<(), CliError> {
-    write_layers(&of_recipe(&args)?, out)
+    match &args.model {
+        Some(path) => write_layers(model::load(path)?.network(), out),
+        None => write_layers(&of_recipe(&args)?, out),
+    }
 }
 
 /// The network that training with this recipe would start from.

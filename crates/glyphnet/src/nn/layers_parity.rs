@@ -103,7 +103,8 @@ impl Chain {
         let (needs, width, out) = (op.needs(), self.width(i), self.stages[i].output.len());
         // NaN shows what was not written.
         let mut y = vec![f32::NAN; self.samples * out];
-        let (mut floats, mut indices) = (vec![f32::NAN; self.samples * needs.floats], vec![0; self.samples * needs.indices]);
+        let (mut floats, mut indices) =
+            (vec![f32::NAN; self.samples * needs.floats], vec![0; self.samples * needs.indices]);
         let mut scratch = vec![f32::NAN; needs.scratch];
         for first in (0..self.samples).step_by(group) {
             let end = (first + group).min(self.samples);

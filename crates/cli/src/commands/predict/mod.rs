@@ -1,2 +1,113 @@
-//! predict
-pub(crate) mod inputs; pub(crate) mod rows; pub(crate) mod swap;
+//! `predict`: classes of images, folders of images and CSV files.
+
+mod inputs;
+mod rows;
+mod swap;
+
+use std::path::Path;
+
+use glyphnet::Model;
+use glyphnet::nn::Threads;
+use glyphnet_data::{DataError, Images, read_image};
+use indicatif::ProgressBar;
+
+use self::inputs::Input;
+use self::rows::Row;
+use super::model;
+use crate::args::{Invert, PredictArgs};
+use crate::error::CliError;
+use crate::output::{Out, say};
+use crate::progress::{self, Unit};
+use crate::terminal::Style;
+
+/// Image files are read and predicted so many at a time.
+const BLOCK: usize = 256;
+
+pub(crate) fn run(args: PredictArgs, out: &mut Out) -> Result<(), CliError> {
+    let model = model::load(&args.model)?;
+    let threads = Threads::new(args.threads.map_or(0, usize::from))?;
+    let inputs = inputs::gather(&args.inputs)?;
+    let bar = progress::bar("predicting", inputs.len() as u64, Unit::Files);
+    let top = usize::from(args.top);
+    let mut work = Work { model: &model, threads, invert: args.invert, top, bar, rows: Vec::new(), unreadable: 0 };
+    // Neighbouring image files go together; a CSV file is a block of its own.
+    for group in inputs.chunk_by(|a, b| matches!((a, b), (Input::Image(_), Input::Image(_)))) {
+        for block in group.chunks(BLOCK) {
+            work.predict(block)?;
+        }
+    }
+    work.bar.finish_and_clear();
+    rows::write(&work.rows, args.format, &args.model.display().to_string(), out)?;
+    match work.unreadable {
+        0 => Ok(()),
+        n => Err(CliError::failed(format!("{n} of {} inputs could not be predicted, as said above", inputs.len()))),
+    }
+}
+
+/// What has been predicted so far, and with what.
+struct Work<'a> {
+    model: &'a Model,
+    threads: Threads,
+    invert: Invert,
+    top: usize,
+    bar: ProgressBar,
+    rows: Vec<Row>,
+    /// Inputs that could not be read.
+    unreadable: usize,
+}
+
+impl Work<'_> {
+    /// Predicts image files, or one CSV file.
+    fn predict(&mut self, block: &[Input]) -> Result<(), CliError> {
+        let shape = self.model.input();
+        let (mut pixels, mut origins) = (Vec::new(), Vec::new());
+        for input in block {
+            let read = match input {
+                Input::Image(path) => self.read_image(path).map(|image| (image, None)),
+                Input::Csv(path) => self.read_csv(path),
+            };
+            match read {
+                Ok((read, rows)) => {
+                    pixels.extend(read);
+                    match rows {
+                        Some(rows) => origins.extend((1..=rows).map(|row| (input, Some(row)))),
+                        None => origins.push((input, None)),
+                    }
+                }
+                Err(problem) => {
+                    self.unreadable += 1;
+                    self.bar.suspend(|| say!("{} {problem}", Style::stderr().red("error:")));
+                }
+            }
+            self.bar.inc(1);
+        }
+        let inverted: Vec<bool> = pixels.chunks_exact_mut(shape.len()).map(|image| self.swap(image)).collect();
+        let predictions = self.model.predict_on(&self.threads, &Images::new(shape, pixels)?)?;
+        for (i, ((input, row), inverted)) in origins.into_iter().zip(inverted).enumerate() {
+            let top = rows::likeliest(predictions.row(i), self.model.classes(), self.top);
+            self.rows.push(Row { input: input.path().display().to_string(), row, inverted, top });
+        }
+        Ok(())
+    }
+
+    /// The image at the model's input size, `H x W x C`.
+    fn read_image(&self, path: &Path) -> Result<Vec<u8>, DataError> {
+        Ok(read_image(path)?.to_input(self.model.input(), self.model.preprocess().resize))
+    }
+
+    /// All images of a CSV file, which must have the model's input size, and how many they are.
+    fn read_csv(&self, path: &Path) -> Result<(Vec<u8>, Option<usize>), DataError> {
+        let images = model::csv_images(self.model, path)?;
+        Ok((images.pixels().to_vec(), Some(images.len())))
+    }
+
+    /// Swaps dark and light if that is wanted for this image.
+    fn swap(&self, image: &mut [u8]) -> bool {
+        let (shape, learned) = (self.model.input(), self.model.preprocess().polarity);
+        let wanted = swap::is_wanted(self.invert, learned, image, shape);
+        if wanted {
+            swap::swap(image, shape, learned);
+        }
+        wanted
+    }
+}

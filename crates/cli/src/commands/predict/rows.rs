@@ -54,7 +54,8 @@ pub(crate) fn write(rows: &[Row], format: OutputFormat, model: &str, out: &mut O
 
 fn write_table(rows: &[Row], out: &mut Out) -> Result<(), CliError> {
     let (left, right) = (Align::Left, Align::Right);
-    let mut table = Table::new([("input", left), ("class", left), ("probability", right), ("runners-up", left), ("", left)]);
+    let mut table =
+        Table::new([("input", left), ("class", left), ("probability", right), ("runners-up", left), ("", left)]);
     for row in rows {
         let Some((best, others)) = row.top.split_first() else { continue };
         let others: Vec<String> =

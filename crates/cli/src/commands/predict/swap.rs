@@ -36,7 +36,8 @@ pub(crate) fn swap(image: &mut [u8], shape: ImageShape, learned: Option<Polarity
 fn stretch(image: &mut [u8], shape: ImageShape, light_ink: bool) {
     let channels = shape.channels;
     let background: Vec<u8> = (0..channels).map(|channel| border_median(image, shape, channel)).collect();
-    let ink = |value: u8, ground: u8| if light_ink { value.saturating_sub(ground) } else { ground.saturating_sub(value) };
+    let ink =
+        |value: u8, ground: u8| if light_ink { value.saturating_sub(ground) } else { ground.saturating_sub(value) };
     let inks = image.iter().zip(background.iter().cycle()).map(|(&value, &ground)| ink(value, ground));
     let strongest = u32::from(inks.max().unwrap_or(0)).max(1);
     for (value, &ground) in image.iter_mut().zip(background.iter().cycle()) {

@@ -22,7 +22,8 @@ pub(crate) struct Plan {
 impl Plan {
     /// The recipe, then `--set`, then the flags with names of their own.
     pub(crate) fn new(args: &TrainArgs) -> Result<Plan, CliError> {
-        let isa = args.simd.parse::<Isa>().map_err(|error| CliError::Usage(format!("--simd {}: {error}", args.simd)))?;
+        let isa =
+            args.simd.parse::<Isa>().map_err(|error| CliError::Usage(format!("--simd {}: {error}", args.simd)))?;
         let recipe = Recipe::load(&args.recipe)?;
         let typed = [
             args.epochs.map(|n| format!("train.epochs={n}")),

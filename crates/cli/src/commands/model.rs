@@ -1,0 +1,108 @@
+//! Models, and the runs that they come from.
+
+use std::path::Path;
+
+use glyphnet::Model;
+use glyphnet::recipe::Recipe;
+use glyphnet_data::formats::kaggle;
+use glyphnet_data::{DataError, Dataset, Images, OpenOptions, Source, SourceKind};
+
+use super::source;
+use crate::error::CliError;
+
+/// Reads a model file, or the one in a run's folder.
+pub(crate) fn load(path: &Path) -> Result<Model, CliError> {
+    Ok(Model::load(path)?)
+}
+
+/// The recipe of the run whose folder, or whose model file, `path` is; nothing if it lies elsewhere.
+pub(crate) fn recipe_of(path: &Path) -> Result<Option<Recipe>, CliError> {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
+    let file = folder.join("run.toml");
+    if !file.is_file() {
+        return Ok(None);
+    }
+    Ok(Some(Recipe::load(&file.display().to_string())?))
+}
+
+/// Opens data as `model` needs it: labels number the model's classes. Image files are resized to its input; data of
+/// another fixed size is left for the model to refuse.
+pub(crate) fn open_for(model: &Model, name: &str, options: &OpenOptions) -> Result<Source, CliError> {
+    let mut opened = source::open(name, options)?;
+    let input = model.input();
+    if opened.kind == SourceKind::Folder && opened.shape() != input {
+        let size = Some((input.height, input.width));
+        let resize = model.preprocess().resize;
+        opened = source::open(name, &OpenOptions { size, channels: Some(input.channels), resize })?;
+    }
+    if opened.shape() != input {
+        let shape = opened.shape();
+        return Err(CliError::failed(format!("{name} holds images of {shape}, but the model takes {input}")));
+    }
+    relabel(&mut opened, model.classes())?;
+    Ok(opened)
+}
+
+/// The images of a CSV file, labels or not; they must have the size of the model's input.
+pub(crate) fn csv_images(model: &Model, path: &Path) -> Result<Images, DataError> {
+    let input = model.input();
+    // A CSV file does not tell the sides of images that are not square.
+    let size = (input.height != input.width).then_some((input.height, input.width));
+    let images = kaggle::read_csv(path, size)?.images;
+    if images.shape() != input {
+        let problem = format!("the images are {}, but the model takes {input}", images.shape());
+        return Err(DataError::Csv { path: path.to_owned(), line: 1, column: None, problem });
+    }
+    Ok(images)
+}
+
+/// Numbers the labels by the model's class names instead of the data's own.
+fn relabel(source: &mut Source, classes: &[String]) -> Result<(), CliError> {
+    if classes.starts_with(&source.classes) {
+        return Ok(());
+    }
+    let place = |name: &String| {
+        let found = classes.iter().position(|class| class == name);
+        found.map(|label| label as u32).ok_or_else(|| {
+            let known = classes.join(", ");
+            CliError::failed(format!("{} has a class '{name}' that the model does not know: {known}", source.name))
+        })
+    };
+    let places = source.classes.iter().map(place).collect::<Result<Vec<u32>, CliError>>()?;
+    let renumber = |data: &mut Dataset| {
+        for label in data.labels.iter_mut().flatten() {
+            *label = places[*label as usize];
+        }
+    };
+    let parts = [Some(&mut source.train), source.validation.as_mut(), source.test.as_mut()];
+    parts.into_iter().flatten().for_each(renumber);
+    source.classes = classes.to_vec();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use glyphnet_data::{ImageShape, Images};
+
+    use super::*;
+
+    fn source(classes: &[&str], labels: &[u32]) -> Source {
+        let images = Images::new(ImageShape::new(1, 1, 1), vec![0; labels.len()]).unwrap();
+        let train = Dataset { images, labels: Some(labels.to_vec()) };
+        let classes = classes.iter().map(|&name| name.to_owned()).collect();
+        let kind = SourceKind::Folder;
+        Source { name: "data".to_owned(), kind, classes, train, validation: None, test: None, notes: vec![] }
+    }
+
+    #[test]
+    fn labels_follow_the_names_of_the_classes() {
+        let classes = ["cat", "dog", "owl"].map(str::to_owned);
+        let mut fewer = source(&["dog", "owl"], &[0, 1, 1]);
+        assert!(relabel(&mut fewer, &classes).is_ok());
+        assert_eq!(fewer.train.labels, Some(vec![1, 2, 2]));
+        let mut same = source(&["cat", "dog"], &[0, 1]);
+        assert!(relabel(&mut same, &classes).is_ok());
+        assert_eq!(same.train.labels, Some(vec![0, 1]));
+        assert!(relabel(&mut source(&["cow"], &[0]), &classes).is_err());
+    }
+}

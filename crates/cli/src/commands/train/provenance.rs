@@ -1,0 +1,42 @@
+//! `run.toml`: the recipe as it was run, with where it was run and on what.
+
+use glyphnet::train::RunFolder;
+use glyphnet_data::Source;
+use toml::{Table, Value};
+
+use super::plan::Plan;
+use crate::error::CliError;
+use crate::output::say;
+
+/// Writes `run.toml`. A recipe that comes from another run and meets other data is remarked on.
+pub(crate) fn write(plan: &Plan, source: &Source, folder: &RunFolder) -> Result<(), CliError> {
+    let fingerprint = source.fingerprint();
+    let earlier = plan.recipe.provenance.as_ref().and_then(|table| table.get("data_fingerprint")?.as_str());
+    if earlier.is_some_and(|earlier| earlier != fingerprint) {
+        say!("note: the data of the run that this recipe comes from were others: the result will differ");
+    }
+    let mut recipe = plan.recipe.clone();
+    recipe.provenance = Some(provenance(plan, source, fingerprint));
+    Ok(folder.write("run.toml", &recipe.to_toml()?)?)
+}
+
+fn provenance(plan: &Plan, source: &Source, fingerprint: String) -> Table {
+    let command: Vec<String> = std::env::args().collect();
+    let entries = [
+        ("recipe", plan.name.clone()),
+        ("data_format", source.kind.to_string()),
+        ("data_fingerprint", fingerprint),
+        ("glyphnet", env!("CARGO_PKG_VERSION").to_owned()),
+        ("cpu", cpu_name()),
+        ("simd", plan.isa.to_string()),
+        ("command", command.join(" ")),
+    ];
+    entries.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
+}
+
+/// The processor's name where Linux tells it, else its architecture.
+fn cpu_name() -> String {
+    let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let named = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    named.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
+}

@@ -1,0 +1,286 @@
+//! `train`, and what can be done with its run: `evaluate`, `summary`, `predict`, `submit`.
+
+mod common;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{BARS_RECIPE, Bench, bar_image, csv_bars, files_in, png, write_idx_bars};
+use serde_json::Value;
+
+/// A folder with the bars and a recipe for them.
+fn bench() -> Bench {
+    let bench = Bench::new();
+    write_idx_bars(&bench, "bars", 120, 30);
+    bench.write("bars.toml", BARS_RECIPE);
+    bench
+}
+
+/// The same, and a run in `run/` that has learned them.
+fn trained() -> Bench {
+    let bench = bench();
+    bench.ok(&["train", "--recipe", "bars.toml", "--out", "run", "--threads", "2"]);
+    bench
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn a_run_is_complete_and_learns() {
+    let bench = bench();
+    let ran = bench.run(&["train", "--recipe", "bars.toml"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let files = files_in(&bench.path("runs/bars-1"));
+    for name in
+        ["run.toml", "history.csv", "metrics.json", "predictions.safetensors", "model.safetensors", "samples.png"]
+    {
+        assert!(files.iter().any(|file| file == name), "{name} is not among {files:?}");
+    }
+    let metrics = json(&bench.read("runs/bars-1/metrics.json"));
+    assert_eq!(metrics["epochs_run"], 3);
+    assert!(metrics["test"]["accuracy"].as_f64().unwrap() > 0.9, "{metrics}");
+    assert!(metrics["validation"]["loss"].is_number());
+    assert!(ran.stdout.contains("test accuracy") && ran.stdout.contains("runs/bars-1"), "{}", ran.stdout);
+    // One plain line an epoch, and nothing of it on standard output.
+    for epoch in 1..=3 {
+        let start = format!("epoch {epoch}/3: ");
+        assert_eq!(ran.stderr.lines().filter(|line| line.starts_with(&start)).count(), 1, "{}", ran.stderr);
+        assert!(!ran.stdout.contains(&start));
+    }
+    assert!(ran.stderr.contains("val_loss improved from"), "{}", ran.stderr);
+    assert_eq!(bench.read("runs/bars-1/history.csv").lines().count(), 4);
+
+    bench.ok(&["train", "--recipe", "bars.toml", "--fast-run"]);
+    assert_eq!(json(&bench.read("runs/bars-2/metrics.json"))["epochs_run"], 1);
+}
+
+#[test]
+fn a_run_repeats_from_its_run_toml_with_any_number_of_threads() {
+    let bench = bench();
+    bench.ok(&["train", "--recipe", "bars.toml", "--seed", "5", "--threads", "1", "--set", "train.epochs=2"]);
+    bench.ok(&["train", "--recipe", "runs/bars-1/run.toml", "--threads", "2"]);
+    let weights = |run: &str| std::fs::read(bench.path(run).join("predictions.safetensors")).unwrap();
+    assert_eq!(weights("runs/bars-1"), weights("runs/bars-2"));
+    bench.ok(&["train", "--recipe", "bars.toml", "--seed", "6", "--set", "train.epochs=2"]);
+    assert_ne!(weights("runs/bars-1"), weights("runs/bars-3"));
+}
+
+#[test]
+fn without_a_labelled_test_it_is_said_aloud() {
+    let bench = bench();
+    bench.write("kaggle/train.csv", csv_bars(90, true));
+    bench.write("kaggle/test.csv", csv_bars(12, false));
+    let ran = bench.run(&["train", "--recipe", "bars.toml", "--data", "kaggle/train.csv", "--out", "run"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(json(&bench.read("run/metrics.json"))["test"].is_null());
+    assert!(ran.stdout.contains("no labelled test"), "{}", ran.stdout);
+    bench.ok(&["submit", "--model", "run", "kaggle/test.csv", "-o", "out.csv"]);
+    let expected: String = (0..12).map(|i| format!("{},{}\n", i + 1, i % 3)).collect();
+    assert_eq!(bench.read("out.csv"), format!("ImageId,Label\n{expected}"));
+    let ran = bench.run(&["evaluate", "--model", "run"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stdout);
+    assert!(ran.stderr.contains("no labels"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_run_folder_is_never_overwritten() {
+    let bench = bench();
+    bench.write("taken/notes.txt", "mine");
+    bench.fails(&["train", "--recipe", "bars.toml", "--out", "taken"], 1, &["taken", "not empty"]);
+    assert_eq!(files_in(&bench.path("taken")), ["notes.txt"]);
+    bench.fails(&["train", "--recipe", "bars.toml", "--out", "bars.toml"], 1, &["run folder: bars.toml", "--out"]);
+    bench.fails(&["train", "--recipe", "bars.toml", "--out", "bars.toml/run"], 1, &["bars.toml/run", "--out"]);
+    bench.write("runs", "a file in the way");
+    bench.fails(&["train", "--recipe", "bars.toml"], 1, &["runs", "--out"]);
+    std::fs::create_dir(bench.path("new")).unwrap();
+    bench.ok(&["train", "--recipe", "bars.toml", "--out", "new", "--fast-run"]);
+}
+
+#[test]
+fn evaluate_and_summary_of_a_run() {
+    let bench = trained();
+    let metrics = json(&bench.read("run/metrics.json"));
+    let evaluated = json(&bench.ok(&["evaluate", "--model", "run", "--json"]));
+    assert_eq!(evaluated["splits"][0]["split"], "test");
+    assert_eq!(evaluated["splits"][0]["images"], 30);
+    assert_eq!(evaluated["splits"][0]["loss"], metrics["test"]["loss"]);
+    assert_eq!(evaluated["splits"][0]["accuracy"], metrics["test"]["accuracy"]);
+    let text = bench.ok(&["evaluate", "--model", "run/model.safetensors", "--data", "bars", "--split", "train,test"]);
+    assert!(text.contains("train") && text.contains("120") && text.contains("test"), "{text}");
+    let summary = bench.ok(&["summary", "--model", "run"]);
+    assert_eq!(summary, bench.ok(&["summary", "--recipe", "bars.toml"]));
+}
+
+#[test]
+fn predictions_as_json() {
+    let bench = trained();
+    bench.write("one.png", png(8, 8, &bar_image(1, 3)));
+    bench.write("more/a.png", png(8, 8, &bar_image(2, 5)));
+    bench.write("more/b.png", png(16, 16, &double(&bar_image(0, 4))));
+    bench.write("table.csv", csv_bars(2, false));
+    let args = ["predict", "--model", "run", "one.png", "more", "table.csv", "--format", "json", "--top", "2"];
+    let document = json(&bench.ok(&args));
+    assert_eq!(document["model"], "run");
+    let predictions = document["predictions"].as_array().unwrap();
+    let found: Vec<(&str, Option<u64>, &str)> = predictions
+        .iter()
+        .map(|p| (p["input"].as_str().unwrap(), p["row"].as_u64(), p["class"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("one.png", None, "1"),
+        ("more/a.png", None, "2"),
+        ("more/b.png", None, "0"),
+        ("table.csv", Some(1), "0"),
+        ("table.csv", Some(2), "1"),
+    ];
+    assert_eq!(found, expected);
+    for prediction in predictions {
+        let keys: Vec<&String> = prediction.as_object().unwrap().keys().collect();
+        for key in ["input", "row", "inverted", "class", "label", "probability", "top"] {
+            assert!(keys.contains(&&key.to_owned()), "{key} is not among {keys:?}");
+        }
+        let top = prediction["top"].as_array().unwrap();
+        assert_eq!(top.len(), 2);
+        assert_eq!((&top[0]["class"], &top[0]["label"]), (&prediction["class"], &prediction["label"]));
+        let probability = |choice: &Value| choice["probability"].as_f64().unwrap();
+        assert!(probability(&top[0]) >= probability(&top[1]) && probability(&top[0]) <= 1.0);
+    }
+}
+
+/// Each pixel as four.
+fn double(image: &[u8]) -> Vec<u8> {
+    (0..256).map(|i| image[i / 32 * 8 + i % 16 / 2]).collect()
+}
+
+#[test]
+fn predictions_as_csv_and_table() {
+    let bench = trained();
+    bench.write("a, b.png", png(8, 8, &bar_image(1, 3)));
+    let text = bench.ok(&["predict", "--model", "run", "a, b.png", "--format", "csv", "--top", "2"]);
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "input,row,inverted,class,probability,class_2,probability_2");
+    assert!(lines[1].starts_with("\"a, b.png\",,false,1,0."), "{text}");
+    let table = bench.ok(&["predict", "--model", "run", "a, b.png"]);
+    assert!(table.contains("a, b.png") && table.contains('%'), "{table}");
+}
+
+#[test]
+fn dark_on_light_images_are_swapped_where_that_is_wanted() {
+    let bench = trained();
+    // Grey paper, dark ink: nothing like the light bars on black that the model has seen.
+    let dark: Vec<u8> = bar_image(2, 1).iter().map(|v| 200 - v / 2).collect();
+    bench.write("dark.png", png(8, 8, &dark));
+    bench.write("light.png", png(8, 8, &bar_image(2, 1)));
+    let predict = |invert: &str| {
+        let args = ["predict", "--model", "run", "dark.png", "light.png", "--format", "json", "--invert", invert];
+        let document = json(&bench.ok(&args));
+        [0, 1].map(|i| document["predictions"][i].clone())
+    };
+    let [dark, light] = predict("auto");
+    assert_eq!((&dark["inverted"], &dark["class"]), (&Value::Bool(true), &Value::from("2")));
+    assert_eq!((&light["inverted"], &light["class"]), (&Value::Bool(false), &Value::from("2")));
+    assert!(predict("no").iter().all(|p| p["inverted"] == false));
+    assert!(predict("yes").iter().all(|p| p["inverted"] == true));
+}
+
+#[test]
+fn inputs_that_cannot_be_read_are_named_and_the_others_predicted() {
+    let bench = trained();
+    bench.write("good.png", png(8, 8, &bar_image(1, 3)));
+    bench.write("broken.png", "no picture");
+    bench.write(
+        "small.csv",
+        csv_bars(2, false)
+            .lines()
+            .map(|l| l.split(',').take(49).collect::<Vec<_>>().join(",") + "\n")
+            .collect::<String>(),
+    );
+    let ran = bench.run(&[
+        "predict",
+        "--model",
+        "run",
+        "missing.png",
+        "broken.png",
+        "small.csv",
+        "good.png",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(ran.code, Some(1));
+    for word in ["missing.png", "broken.png", "small.csv", "7 x 7"] {
+        assert!(ran.stderr.contains(word), "'{word}' is not in: {}", ran.stderr);
+    }
+    assert_eq!(json(&ran.stdout)["predictions"].as_array().unwrap().len(), 1);
+    std::fs::create_dir(bench.path("empty")).unwrap();
+    bench.fails(&["predict", "--model", "run", "empty"], 1, &["empty", "no image"]);
+}
+
+#[test]
+fn a_closed_pipe_ends_predict_quietly() {
+    let bench = trained();
+    bench.write("table.csv", csv_bars(300, false));
+    let ran = bench.run_into_closed_pipe(&["predict", "--model", "run", "table.csv", "--format", "csv"]);
+    assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn models_that_do_not_fit_or_are_damaged_are_refused() {
+    let bench = trained();
+    bench.fails(&["evaluate", "--model", "none"], 1, &["none"]);
+    bench.fails(&["evaluate", "--model", "run", "--data", "mnist"], 1, &["28 x 28 x 1", "8 x 8 x 1"]);
+    bench.write(
+        "other.csv",
+        csv_bars(2, false)
+            .lines()
+            .map(|l| l.split(',').take(49).collect::<Vec<_>>().join(",") + "\n")
+            .collect::<String>(),
+    );
+    bench.fails(&["submit", "--model", "run", "other.csv"], 1, &["other.csv", "7 x 7", "8 x 8"]);
+    assert!(!bench.path("submission.csv").exists());
+    let model = std::fs::read(bench.path("run/model.safetensors")).unwrap();
+    for (name, bytes) in [("short", &model[..model.len() / 2]), ("empty", &[][..]), ("text", b"no model at all")] {
+        bench.write(&format!("{name}.safetensors"), bytes);
+        bench.fails(&["summary", "--model", &format!("{name}.safetensors")], 1, &[name]);
+    }
+}
+
+/// A signal stops training at the next step; what was learned is kept.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_keeps_its_model() {
+    let bench = bench();
+    let args = ["train", "--recipe", "bars.toml", "--out", "run", "--set", "train.epochs=100000"];
+    let child = bench.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !bench.path("run/history.csv").exists() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("interrupted") && !stderr.contains("panicked"), "{stderr}");
+    assert!(bench.read("run/history.csv").lines().count() > 1);
+    bench.ok(&["evaluate", "--model", "run"]);
+}
+
+/// The real digits, a few of them.
+#[test]
+fn a_little_of_mnist() {
+    let bench = Bench::new();
+    let settings = [
+        "data.limit=1000",
+        "augment=none",
+        "optimizer.kind=adam",
+        "optimizer.learning_rate=0.003",
+        "train.batch_size=16",
+    ];
+    let settings = settings.iter().flat_map(|setting| ["--set", setting]);
+    let args: Vec<&str> = ["train", "--fast-run", "--out", "run"].into_iter().chain(settings).collect();
+    let ran = bench.run(&args);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let metrics = json(&bench.read("run/metrics.json"));
+    assert!(metrics["test"]["accuracy"].as_f64().unwrap() > 0.7, "{metrics}");
+}
