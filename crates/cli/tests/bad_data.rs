@@ -1,5 +1,7 @@
 //! Data that is not what it should be: each is refused with its place, exit code 1 and no panic.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod common;
 
 use common::{Bench, bar_image, csv_bars, gzip, idx, png, write_idx_bars};

@@ -1,5 +1,7 @@
 //! Recipes and overrides that are not what they should be.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod common;
 
 use common::{BARS_RECIPE, Bench, write_idx_bars};

@@ -1,5 +1,7 @@
 //! `convert`, `summary` and `inspect` on data of every format.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod common;
 
 use common::{Bench, bar_image, files_in, png, write_idx_bars};

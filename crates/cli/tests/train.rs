@@ -1,5 +1,7 @@
 //! `train`, and what can be done with its run: `evaluate`, `summary`, `predict`, `submit`.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod common;
 
 use std::process::Stdio;

@@ -1,5 +1,7 @@
 //! Wrong usage, and what goes to which stream.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod common;
 
 use common::{Bench, write_idx_bars};
