@@ -10,7 +10,7 @@ use crate::tile::{self, MAX_ROWS, RowAddress, Runs, Scattered, Strided};
 /// A right-hand side `depth x columns`, cut into panels of a few registers so that a tile reads it front to back.
 /// Columns past the end are zero. Allocated once; packing writes in place.
 #[derive(Debug, Clone)]
-pub struct Packed {
+pub(crate) struct Packed {
     isa: Isa,
     depth: usize,
     columns: usize,
@@ -55,14 +55,14 @@ fn panels(isa: Isa, depth: usize, columns: usize) -> Vec<Panel> {
 
 impl Packed {
     /// Room for a `depth x columns` matrix, all zero.
-    pub fn new(isa: Isa, depth: usize, columns: usize) -> Packed {
+    pub(crate) fn new(isa: Isa, depth: usize, columns: usize) -> Packed {
         let panels = panels(isa, depth, columns);
         let size = panels.last().map_or(0, |p| p.offset + p.vectors * isa.lanes() * depth);
         Packed { isa, depth, columns, panels, data: vec![0.0; size] }
     }
 
     /// Packs row `k` from `row(k)`, which must have at least `columns` elements.
-    pub fn pack_rows<'a>(&mut self, row: impl Fn(usize) -> &'a [f32]) {
+    pub(crate) fn pack_rows<'a>(&mut self, row: impl Fn(usize) -> &'a [f32]) {
         let lanes = self.isa.lanes();
         for k in 0..self.depth {
             let source = row(k);
@@ -75,7 +75,7 @@ impl Packed {
     }
 
     /// Packs a transposed matrix: element `(k, c)` is `source(k)[c * stride]`.
-    pub fn pack_columns<'a>(&mut self, stride: usize, source: impl Fn(usize) -> &'a [f32]) {
+    pub(crate) fn pack_columns<'a>(&mut self, stride: usize, source: impl Fn(usize) -> &'a [f32]) {
         let lanes = self.isa.lanes();
         for k in 0..self.depth {
             let source = source(k);
@@ -90,18 +90,13 @@ impl Packed {
     }
 
     /// Inner dimension.
-    pub fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.depth
     }
 
     /// Columns.
-    pub fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         self.columns
-    }
-
-    /// Bytes that the packed copy takes.
-    pub fn bytes(&self) -> usize {
-        size_of_val(&self.data[..])
     }
 }
 
@@ -149,6 +144,7 @@ impl Grid {
 /// `out[pixel][c] = bias[c] + sum over runs of a[pixel] * b`, then `max(0, .)` if `relu`.
 ///
 /// `bias` is empty for none. Each output element is one sum in a fixed order, whatever else is in the grid.
+#[allow(clippy::too_many_arguments, reason = "the operands of one product")]
 pub(crate) fn product(
     isa: Isa,
     grid: &Grid,
