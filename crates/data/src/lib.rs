@@ -9,6 +9,7 @@ pub mod duplicates;
 #[cfg(feature = "embedded-mnist")]
 pub mod embedded;
 mod error;
+pub mod fetch;
 pub mod formats;
 mod image_file;
 mod open;

@@ -1,9 +1,10 @@
 //! Finding out what a source is: detected from what is there, never from a flag.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::DataError;
+use crate::fetch;
 use crate::formats::{self, folder, idx, kaggle, npz};
 use crate::resize;
 use crate::source::{OpenOptions, Source};
@@ -68,17 +69,12 @@ fn find(source: &str, options: &OpenOptions) -> Result<Source, DataError> {
     match fs::metadata(path) {
         Ok(meta) if meta.is_dir() => open_folder(source, path, options),
         Ok(_) => open_file(source, path, options),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => match fetched(source) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => match fetch::cached(source) {
             Some(folder) => open_folder(source, &folder, options),
             None => Err(not_found(source, "nothing of that name")),
         },
         Err(e) => Err(DataError::read(path)(e)),
     }
-}
-
-/// The folder that `fetch` put this dataset into, if it did.
-fn fetched(_name: &str) -> Option<PathBuf> {
-    None
 }
 
 fn not_found(source: &str, found: &str) -> DataError {
