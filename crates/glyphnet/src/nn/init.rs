@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn variances_and_limits_are_those_of_the_papers() {
         for (initializer, variance) in [
-            (Initializer::GlorotUniform, 2.0 / 400.0),
+            (Initializer::GlorotUniform, 2.0_f64 / 400.0),
             (Initializer::GlorotNormal, 2.0 / 400.0),
             (Initializer::HeUniform, 2.0 / 100.0),
             (Initializer::HeNormal, 2.0 / 100.0),
