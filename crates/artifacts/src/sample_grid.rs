@@ -20,8 +20,9 @@ const GAP: u32 = 14;
 const LABEL_GAP: u32 = 4;
 /// Images are scaled up by the whole number that brings their longer side nearest to this many pixels from below.
 const WANTED_SIDE: usize = 112;
-/// A cell is never narrower than this, so that short class names stay whole above small images.
+/// Cells are as wide as their images and the longest label need, within these bounds; longer labels are cut.
 const LEAST_CELL_WIDTH: u32 = 72;
+const MOST_LABEL_WIDTH: u32 = 160;
 
 /// One image of a grid with what is written above it.
 #[derive(Debug, Clone, Copy)]
@@ -45,10 +46,10 @@ impl SampleGrid {
     /// # Panics
     /// If a tile has not `shape.len()` values: a bug of the caller.
     pub fn draw(shape: ImageShape, tiles: &[Tile<'_>], columns: usize) -> SampleGrid {
-        let layout = Layout::new(shape, tiles.len(), columns.max(1));
+        let face = Typeface::new(LABEL_HEIGHT);
+        let layout = Layout::new(shape, tiles, columns.max(1), &face);
         let (width, height) = layout.size();
         let mut picture = RgbImage::from_pixel(width, height, PAPER);
-        let face = Typeface::new(LABEL_HEIGHT);
         for (index, tile) in tiles.iter().enumerate() {
             assert_eq!(tile.pixels.len(), shape.len(), "tile {index} has not the {shape} values of its shape");
             let (left, top) = layout.cell(index);
@@ -113,16 +114,17 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(shape: ImageShape, tiles: usize, columns: usize) -> Layout {
+    fn new(shape: ImageShape, tiles: &[Tile<'_>], columns: usize, face: &Typeface) -> Layout {
         let scale = (WANTED_SIDE / shape.height.max(shape.width).max(1)).max(1) as u32;
         let image = (shape.width as u32 * scale, shape.height as u32 * scale);
-        let label_height = Typeface::new(LABEL_HEIGHT).height();
+        let widest = tiles.iter().map(|tile| face.width(tile.label).ceil() as u32).max().unwrap_or(0);
+        let label_height = face.height();
         Layout {
-            columns: columns.min(tiles.max(1)) as u32,
-            rows: tiles.div_ceil(columns).max(1) as u32,
+            columns: columns.min(tiles.len().max(1)) as u32,
+            rows: tiles.len().div_ceil(columns).max(1) as u32,
             scale,
             image,
-            cell_width: image.0.max(LEAST_CELL_WIDTH),
+            cell_width: image.0.max(widest.clamp(LEAST_CELL_WIDTH, MOST_LABEL_WIDTH)),
             cell_height: label_height + LABEL_GAP + image.1,
             label_height,
         }
@@ -200,7 +202,7 @@ mod tests {
         let colours = [255, 0, 0, 0, 255, 0, 0, 0, 255, 10, 20, 30];
         let tiles = [Tile { pixels: &black, label: "" }, Tile { pixels: &colours, label: "" }];
         let grid = SampleGrid::draw(shape(2, 2, 3), &tiles, 6);
-        let layout = Layout::new(shape(2, 2, 3), 2, 6);
+        let layout = Layout::new(shape(2, 2, 3), &tiles, 6, &Typeface::new(LABEL_HEIGHT));
         assert_eq!(layout.scale, 56);
         assert_eq!(grid.picture().dimensions(), layout.size());
         let (left, cell_top) = layout.cell(1);
@@ -219,7 +221,7 @@ mod tests {
             let names = ["W".repeat(80), "Ankle boot / Stiefelette".to_owned(), "7".to_owned()];
             let tiles: Vec<Tile<'_>> = (0..7).map(|i| Tile { pixels: &pixels, label: &names[i % 3] }).collect();
             let grid = SampleGrid::draw(shape(side, side, 1), &tiles, 3);
-            let layout = Layout::new(shape(side, side, 1), 7, 3);
+            let layout = Layout::new(shape(side, side, 1), &tiles, 3, &Typeface::new(LABEL_HEIGHT));
             for (x, y, pixel) in grid.picture().enumerate_pixels() {
                 let inside = (0..7).any(|i| {
                     let (left, top) = layout.cell(i);

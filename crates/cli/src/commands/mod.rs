@@ -2,6 +2,7 @@
 
 mod convert;
 mod evaluate;
+mod fetch;
 mod inspect;
 mod model;
 mod predict;
@@ -27,6 +28,6 @@ pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Res
         Command::Evaluate(args) => evaluate::run(args, out),
         Command::Predict(args) => predict::run(args, out),
         Command::Submit(args) => submit::run(args, out),
-        _ => Err(CliError::failed("not there yet")),
+        Command::Fetch(args) => fetch::run(args, out),
     }
 }

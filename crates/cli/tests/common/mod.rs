@@ -9,40 +9,40 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 /// A folder of its own for one test; the binary runs in it.
-pub struct Bench {
+pub(crate) struct Bench {
     folder: TempDir,
 }
 
 /// What a run of the binary left: its exit code, standard output and standard error.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Bench {
-    pub fn new() -> Bench {
+    pub(crate) fn new() -> Bench {
         Bench { folder: tempfile::tempdir().unwrap() }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// Writes a file, with its folders.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
 
-    pub fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
     /// The binary with these arguments, ready to be started here without a terminal or colours.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_glyphnet"));
         command.args(args).current_dir(self.folder.path()).stdin(Stdio::null());
         command.env_remove("COLORTERM").env("XDG_CACHE_HOME", self.path("cache")).env("HOME", self.path("home"));
@@ -50,7 +50,7 @@ impl Bench {
     }
 
     /// Runs the binary to its end. Whatever happens, it must not panic.
-    pub fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         let Output { status, stdout, stderr } = self.command(args).output().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let ran = Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) };
@@ -60,14 +60,14 @@ impl Bench {
     }
 
     /// Runs the binary, which must succeed, and gives its standard output.
-    pub fn ok(&self, args: &[&str]) -> String {
+    pub(crate) fn ok(&self, args: &[&str]) -> String {
         let ran = self.run(args);
         assert_eq!(ran.code, Some(0), "{args:?}: {}", ran.stderr);
         ran.stdout
     }
 
     /// Runs the binary, which must fail with `code` and a message that holds every one of `words`.
-    pub fn fails(&self, args: &[&str], code: i32, words: &[&str]) {
+    pub(crate) fn fails(&self, args: &[&str], code: i32, words: &[&str]) {
         let ran = self.run(args);
         assert_eq!(ran.code, Some(code), "{args:?}: {}{}", ran.stdout, ran.stderr);
         assert!(ran.stderr.contains("error:"), "{args:?}: {}", ran.stderr);
@@ -78,7 +78,7 @@ impl Bench {
     }
 
     /// Runs the binary with `stdout` closed after its first line.
-    pub fn run_into_closed_pipe(&self, args: &[&str]) -> Ran {
+    pub(crate) fn run_into_closed_pipe(&self, args: &[&str]) -> Ran {
         let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
@@ -88,7 +88,7 @@ impl Bench {
 }
 
 /// An IDX file of unsigned bytes.
-pub fn idx(dimensions: &[u32], data: &[u8]) -> Vec<u8> {
+pub(crate) fn idx(dimensions: &[u32], data: &[u8]) -> Vec<u8> {
     let mut bytes = vec![0, 0, 8, dimensions.len() as u8];
     for dimension in dimensions {
         bytes.extend(dimension.to_be_bytes());
@@ -99,7 +99,7 @@ pub fn idx(dimensions: &[u32], data: &[u8]) -> Vec<u8> {
 
 /// A folder `name` of IDX files: `train` and `test` images of 8 x 8 in three classes, a bright bar at the left, in the
 /// middle or at the right.
-pub fn write_idx_bars(bench: &Bench, name: &str, train: u32, test: u32) {
+pub(crate) fn write_idx_bars(bench: &Bench, name: &str, train: u32, test: u32) {
     for (part, count) in [("train", train), ("t10k", test)] {
         let labels: Vec<u8> = (0..count).map(|i| (i % 3) as u8).collect();
         let pixels: Vec<u8> = (0..count).flat_map(|i| bar_image(i % 3, i)).collect();
@@ -109,7 +109,7 @@ pub fn write_idx_bars(bench: &Bench, name: &str, train: u32, test: u32) {
 }
 
 /// 8 x 8 pixels: a vertical bar for `class`, over a background that differs from image to image.
-pub fn bar_image(class: u32, number: u32) -> Vec<u8> {
+pub(crate) fn bar_image(class: u32, number: u32) -> Vec<u8> {
     let column = 1 + 2 * class;
     let noise = |y: u32, x: u32| ((number * 31 + y * 17 + x * 7) % 23) as u8;
     let pixels = (0..64).map(|i| (i / 8, i % 8));
@@ -117,7 +117,7 @@ pub fn bar_image(class: u32, number: u32) -> Vec<u8> {
 }
 
 /// A grey PNG.
-pub fn png(height: u32, width: u32, pixels: &[u8]) -> Vec<u8> {
+pub(crate) fn png(height: u32, width: u32, pixels: &[u8]) -> Vec<u8> {
     let image = image::GrayImage::from_raw(width, height, pixels.to_vec()).unwrap();
     let mut bytes = std::io::Cursor::new(Vec::new());
     image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
@@ -125,7 +125,7 @@ pub fn png(height: u32, width: u32, pixels: &[u8]) -> Vec<u8> {
 }
 
 /// Kaggle's CSV: a label (unless there are none) and the pixels of 8 x 8 bars.
-pub fn csv_bars(count: u32, labels: bool) -> String {
+pub(crate) fn csv_bars(count: u32, labels: bool) -> String {
     let mut text: Vec<String> = Vec::new();
     let heading = (0..64).map(|i| format!("pixel{i}"));
     text.push(labels.then(|| "label".to_owned()).into_iter().chain(heading).collect::<Vec<_>>().join(","));
@@ -137,14 +137,14 @@ pub fn csv_bars(count: u32, labels: bool) -> String {
 }
 
 /// `bytes` gzipped.
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
 /// A recipe of a network that learns the bars in a moment.
-pub const BARS_RECIPE: &str = r#"
+pub(crate) const BARS_RECIPE: &str = r#"
 [data]
 source = "bars"
 validation = 0.2
@@ -170,7 +170,7 @@ activation = "softmax"
 "#;
 
 /// All files below `folder`, relative, sorted.
-pub fn files_in(folder: &Path) -> Vec<String> {
+pub(crate) fn files_in(folder: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
