@@ -16,7 +16,6 @@ const REDRAWS: u8 = 10;
 #[derive(Clone, Copy)]
 pub(crate) enum Unit {
     Images,
-    Files,
     Bytes,
 }
 
@@ -24,7 +23,6 @@ pub(crate) enum Unit {
 pub(crate) fn bar(what: impl Into<Cow<'static, str>>, total: u64, unit: Unit) -> ProgressBar {
     let template = match unit {
         Unit::Images => "{prefix} [{bar:30}] {human_pos}/{human_len}, {images_per_second}, {eta} left",
-        Unit::Files => "{prefix} [{bar:30}] {human_pos}/{human_len}, {eta} left",
         Unit::Bytes => "{prefix} [{bar:30}] {bytes}/{total_bytes}, {bytes_per_sec}, {eta} left",
     };
     styled(ProgressBar::with_draw_target(Some(total), target()), template).with_prefix(what)

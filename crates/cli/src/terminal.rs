@@ -51,13 +51,16 @@ fn wants_colour() -> bool {
     env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// Columns of a terminal that does not tell its size.
+const USUAL_WIDTH: u16 = 80;
+
 /// Columns of the terminal on standard output, if pictures can be shown there: it must say that it knows 24-bit colour.
 pub(crate) fn picture_width() -> Option<usize> {
     let truecolor = env::var("COLORTERM").is_ok_and(|v| v == "truecolor" || v == "24bit");
     if !(io::stdout().is_terminal() && wants_colour() && truecolor) {
         return None;
     }
-    let (_rows, columns) = console::Term::stdout().size_checked()?;
+    let columns = console::Term::stdout().size_checked().map_or(USUAL_WIDTH, |(_rows, columns)| columns);
     Some(usize::from(columns).max(20))
 }
 

@@ -285,4 +285,32 @@ fn a_little_of_mnist() {
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let metrics = json(&bench.read("run/metrics.json"));
     assert!(metrics["test"]["accuracy"].as_f64().unwrap() > 0.7, "{metrics}");
+
+    // Photographs of test digits: dark ink on grey paper in uneven light, three times the size.
+    let digits = glyphnet_data::open("mnist", &Default::default()).unwrap().test.unwrap();
+    let labels = digits.labels.unwrap();
+    let images: Vec<String> = (0..40).map(|i| format!("photo{i:02}.png")).collect();
+    for (i, name) in images.iter().enumerate() {
+        bench.write(name, png(84, 84, &photograph(digits.images.get(i), i)));
+    }
+    let right = |invert: &str| {
+        let options = ["predict", "--model", "run", "--format", "json", "--invert", invert];
+        let args: Vec<&str> = options.into_iter().chain(images.iter().map(String::as_str)).collect();
+        let document = json(&bench.ok(&args));
+        let predictions = document["predictions"].as_array().unwrap();
+        predictions.iter().zip(&labels).filter(|(p, label)| p["label"] == **label).count()
+    };
+    let (auto, no) = (right("auto"), right("no"));
+    assert!(auto >= 28 && no < 20, "{auto} of 40 with auto, {no} with no");
+}
+
+/// 84 x 84 pixels of paper with a digit of 28 x 28 on it.
+fn photograph(digit: &[u8], number: usize) -> Vec<u8> {
+    let pixel = |i: usize| {
+        let (y, x) = (i / 84, i % 84);
+        let ink = usize::from(digit[y / 3 * 28 + x / 3]);
+        let paper = 170 + x / 4 + (y * 13 + x * 7 + number) % 9;
+        (paper - ink * (paper - 50) / 255) as u8
+    };
+    (0..84 * 84).map(pixel).collect()
 }

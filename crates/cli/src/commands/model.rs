@@ -2,13 +2,18 @@
 
 use std::path::Path;
 
-use glyphnet::Model;
+use glyphnet::nn::Threads;
 use glyphnet::recipe::Recipe;
+use glyphnet::{Model, Predictions};
 use glyphnet_data::formats::kaggle;
 use glyphnet_data::{DataError, Dataset, Images, OpenOptions, Source, SourceKind};
+use indicatif::ProgressBar;
 
 use super::source;
 use crate::error::CliError;
+
+/// So many images are predicted between two moves of a bar.
+const BLOCK: usize = 1024;
 
 /// Reads a model file, or the one in a run's folder.
 pub(crate) fn load(path: &Path) -> Result<Model, CliError> {
@@ -54,6 +59,24 @@ pub(crate) fn csv_images(model: &Model, path: &Path) -> Result<Images, DataError
         return Err(DataError::Csv { path: path.to_owned(), line: 1, column: None, problem });
     }
     Ok(images)
+}
+
+/// Predicts `images` block by block, so that `bar` can show how far it is; `each` gets the number of a block's first
+/// image and the block's predictions.
+pub(crate) fn predict(
+    model: &Model,
+    threads: &Threads,
+    images: &Images,
+    bar: &ProgressBar,
+    mut each: impl FnMut(usize, &Predictions),
+) -> Result<(), CliError> {
+    let shape = images.shape();
+    for (block, pixels) in images.pixels().chunks(BLOCK * shape.len()).enumerate() {
+        let predictions = model.predict_on(threads, &Images::new(shape, pixels.to_vec())?)?;
+        each(block * BLOCK, &predictions);
+        bar.inc(predictions.len() as u64);
+    }
+    Ok(())
 }
 
 /// Numbers the labels by the model's class names instead of the data's own.

@@ -10,7 +10,7 @@ use super::text::count;
 use crate::args::SubmitArgs;
 use crate::error::CliError;
 use crate::output::Out;
-use crate::progress;
+use crate::progress::{self, Unit};
 
 pub(crate) fn run(args: SubmitArgs, out: &mut Out) -> Result<(), CliError> {
     let model = model::load(&args.model)?;
@@ -19,10 +19,10 @@ pub(crate) fn run(args: SubmitArgs, out: &mut Out) -> Result<(), CliError> {
     let images = model::csv_images(&model, &args.input);
     spinner.finish_and_clear();
     let images = images?;
-    let spinner = progress::spinner(format!("predicting {}", count(images.len(), "image")));
-    let predictions = model.predict_on(&threads, &images);
-    spinner.finish_and_clear();
-    let labels = predictions?.labels();
+    let bar = progress::bar("predicting", images.len() as u64, Unit::Images);
+    let mut labels = Vec::with_capacity(images.len());
+    model::predict(&model, &threads, &images, &bar, |_, predictions| labels.extend(predictions.labels()))?;
+    bar.finish_and_clear();
     write_submission(&args.output, labels.iter().map(|&label| model.classes()[label as usize].as_str()))?;
-    Ok(writeln!(out, "{}: {}, ImageId,Label", args.output.display(), count(labels.len(), "row"))?)
+    Ok(writeln!(out, "{}: {}", args.output.display(), count(labels.len(), "row"))?)
 }

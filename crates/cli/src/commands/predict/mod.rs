@@ -27,7 +27,7 @@ pub(crate) fn run(args: PredictArgs, out: &mut Out) -> Result<(), CliError> {
     let model = model::load(&args.model)?;
     let threads = Threads::new(args.threads.map_or(0, usize::from))?;
     let inputs = inputs::gather(&args.inputs)?;
-    let bar = progress::bar("predicting", inputs.len() as u64, Unit::Files);
+    let bar = progress::bar("predicting", inputs.len() as u64, Unit::Images);
     let top = usize::from(args.top);
     let mut work = Work { model: &model, threads, invert: args.invert, top, bar, rows: Vec::new(), unreadable: 0 };
     // Neighbouring image files go together; a CSV file is a block of its own.
@@ -70,23 +70,32 @@ impl Work<'_> {
                 Ok((read, rows)) => {
                     pixels.extend(read);
                     match rows {
-                        Some(rows) => origins.extend((1..=rows).map(|row| (input, Some(row)))),
+                        // The bar has counted the file as one image.
+                        Some(rows) => {
+                            self.bar.inc_length(rows as u64 - 1);
+                            origins.extend((1..=rows).map(|row| (input, Some(row))));
+                        }
                         None => origins.push((input, None)),
                     }
                 }
                 Err(problem) => {
                     self.unreadable += 1;
                     self.bar.suspend(|| say!("{} {problem}", Style::stderr().red("error:")));
+                    self.bar.inc(1);
                 }
             }
-            self.bar.inc(1);
         }
         let inverted: Vec<bool> = pixels.chunks_exact_mut(shape.len()).map(|image| self.swap(image)).collect();
-        let predictions = self.model.predict_on(&self.threads, &Images::new(shape, pixels)?)?;
-        for (i, ((input, row), inverted)) in origins.into_iter().zip(inverted).enumerate() {
-            let top = rows::likeliest(predictions.row(i), self.model.classes(), self.top);
-            self.rows.push(Row { input: input.path().display().to_string(), row, inverted, top });
-        }
+        let (images, model, top) = (Images::new(shape, pixels)?, self.model, self.top);
+        let rows = &mut self.rows;
+        model::predict(model, &self.threads, &images, &self.bar, |first, predictions| {
+            for i in 0..predictions.len() {
+                let (input, row) = origins[first + i];
+                let top = rows::likeliest(predictions.row(i), model.classes(), top);
+                let input = input.path().display().to_string();
+                rows.push(Row { input, row, inverted: inverted[first + i], top });
+            }
+        })?;
         Ok(())
     }
 

@@ -51,7 +51,11 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
     let outcome = outcome?;
     write_metrics(&plan, &options, &outcome, &folder)?;
     if outcome.interrupted {
-        say!("what was learned until epoch {} is in {}", outcome.best_epoch, folder.path().display());
+        let kept = match outcome.best_epoch {
+            0 => "the network as it was in its first epoch".to_owned(),
+            epoch => format!("the network of epoch {epoch}"),
+        };
+        say!("{kept} is in {}", folder.path().display());
         return Err(CliError::Interrupted);
     }
     write_summary(&outcome, &source, folder.path(), out)
