@@ -113,7 +113,7 @@ fn check_weights(network: &Network, golden: &[TensorSummary], tolerance: f64) {
 #[test]
 fn the_first_losses_equal_keras() {
     let golden: Golden = serde_json::from_str(include_str!("../../../parity/golden/reference_losses.json")).unwrap();
-    assert!(golden.runs.len() >= 2);
+    assert!(!golden.runs.is_empty());
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/mnist");
     let data = glyphnet_data::open(folder, &OpenOptions::default()).unwrap().train;
     for (run, isa) in golden.runs.iter().flat_map(|run| Isa::available().into_iter().map(move |isa| (run, isa))) {
