@@ -118,7 +118,10 @@ fn check(layers: &str, shape: ImageShape, classes: u32, step: f64, tolerance: f6
                 let slope = probe.slope(tensor.range.start, direction, step);
                 let error = (slope - exact).abs() / length;
                 let name = &tensor.name;
-                assert!(error <= tolerance, "{isa}, {name}, direction {i}: slope {slope}, gradient {exact}, {error:.1e}");
+                assert!(
+                    error <= tolerance,
+                    "{isa}, {name}, direction {i}: slope {slope}, gradient {exact}, {error:.1e}"
+                );
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Golden tensors of `parity/golden/*.safetensors`; the scripts in `parity/` say what they hold.
 
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::Path;
 
 use glyphnet_data::ImageShape;
 use safetensors::SafeTensors;
@@ -11,39 +12,40 @@ pub(crate) const TOLERANCE: f64 = 1e-4;
 
 /// A file of golden tensors.
 pub(crate) struct Golden {
-    bytes: Vec<u8>,
+    /// JSON.
+    cases: String,
+    tensors: HashMap<String, GoldenTensor>,
 }
 
 /// One tensor.
+#[derive(Clone)]
 pub(crate) struct GoldenTensor {
     pub(crate) shape: Vec<usize>,
     pub(crate) values: Vec<f32>,
 }
 
-/// The path of a golden file.
-pub(crate) fn path(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../parity/golden").join(file)
-}
-
 impl Golden {
     pub(crate) fn open(file: &str) -> Golden {
-        let path = path(file);
-        Golden { bytes: std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display())) }
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../parity/golden").join(file);
+        let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let cases = header.metadata().as_ref().unwrap()["cases"].clone();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = file.iter().map(|(name, view)| {
+            let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
+            (name.to_owned(), GoldenTensor { shape: view.shape().to_vec(), values })
+        });
+        Golden { cases, tensors: tensors.collect() }
     }
 
     /// The descriptions of the cases, from the header's metadata.
     pub(crate) fn cases<T: DeserializeOwned>(&self) -> Vec<T> {
-        let (_, header) = SafeTensors::read_metadata(&self.bytes).unwrap();
-        let cases = &header.metadata().as_ref().unwrap()["cases"];
-        serde_json::from_str(cases).unwrap()
+        serde_json::from_str(&self.cases).unwrap()
     }
 
     /// A tensor of a case, if the case has it.
     pub(crate) fn find(&self, case: &str, name: &str) -> Option<GoldenTensor> {
-        let file = SafeTensors::deserialize(&self.bytes).unwrap();
-        let view = file.tensor(&format!("{case}/{name}")).ok()?;
-        let values = view.data().chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
-        Some(GoldenTensor { shape: view.shape().to_vec(), values })
+        self.tensors.get(&format!("{case}/{name}")).cloned()
     }
 
     /// A tensor that the case must have.
