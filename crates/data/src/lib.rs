@@ -19,6 +19,7 @@ mod resize;
 mod source;
 pub mod split;
 pub mod stats;
+mod swap;
 mod types;
 
 pub use atomic::{AtomicFile, write_atomic};

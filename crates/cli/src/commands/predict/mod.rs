@@ -2,13 +2,12 @@
 
 mod inputs;
 mod rows;
-mod swap;
 
 use std::path::Path;
 
 use glyphnet::Model;
 use glyphnet::nn::Threads;
-use glyphnet_data::{DataError, Images, read_image};
+use glyphnet_data::{DataError, Images, Polarity, read_image};
 use indicatif::ProgressBar;
 
 use self::inputs::Input;
@@ -112,10 +111,14 @@ impl Work<'_> {
 
     /// Swaps dark and light if that is wanted for this image.
     fn swap(&self, image: &mut [u8]) -> bool {
-        let (shape, learned) = (self.model.input(), self.model.preprocess().polarity);
-        let wanted = swap::is_wanted(self.invert, learned, image, shape);
+        let (shape, learned) = (self.model.input(), self.model.preprocess().polarity.unwrap_or(Polarity::Mixed));
+        let wanted = match self.invert {
+            Invert::Yes => true,
+            Invert::No => false,
+            Invert::Auto => learned.is_opposite_of(image, shape),
+        };
         if wanted {
-            swap::swap(image, shape, learned);
+            learned.swap(image, shape);
         }
         wanted
     }
