@@ -244,7 +244,7 @@ pub fn conv_forward(
 }
 
 /// The input with its padding, and its width: in place where nothing is padded, else in `scratch`.
-fn framed<'a>(shape: &ConvShape, x: &'a [f32], scratch: &'a mut [f32]) -> (&'a [f32], usize) {
+pub(crate) fn framed<'a>(shape: &ConvShape, x: &'a [f32], scratch: &'a mut [f32]) -> (&'a [f32], usize) {
     if shape.forward_scratch_len() == 0 {
         return (x, shape.width);
     }

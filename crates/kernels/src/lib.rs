@@ -8,6 +8,7 @@ mod activation;
 mod batch_norm;
 mod channels;
 mod conv;
+mod conv_pool;
 mod dense;
 mod dropout;
 mod elementwise;
@@ -28,6 +29,9 @@ pub use activation::{Activation, LEAKY_SLOPE, activate, activate_to, activation_
 pub use batch_norm::{Moments, batch_norm_backward, batch_norm_backward_sums, scale_shift};
 pub use conv::{
     ConvShape, ForwardWeights, GradientWeights, bias_gradient, conv_forward, conv_input_gradient, conv_weight_gradient,
+};
+pub use conv_pool::{
+    FilterMajor, Pooled, add_filter_major, pooled_input_gradient, pooled_scratch_len, pooled_weight_gradient,
 };
 pub use dense::{DenseShape, DenseWeights, dense_forward, dense_input_gradient, dense_weight_gradient};
 pub use dropout::{dropout_backward, dropout_forward};

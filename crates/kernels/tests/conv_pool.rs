@@ -1,0 +1,69 @@
+//! The sparse backward pass of convolution + relu + max-pooling against the dense one of the naive twins.
+
+use glyphnet_kernels::random::{Purpose, Stream};
+use glyphnet_kernels::reference::matrix as naive;
+use glyphnet_kernels::{
+    ConvShape, FilterMajor, Isa, Pad, PoolShape, Pooled, add_filter_major, max_pool_forward, pooled_input_gradient,
+    pooled_scratch_len, pooled_weight_gradient,
+};
+
+fn values(stream: &mut Stream, n: usize) -> Vec<f32> {
+    (0..n).map(|_| stream.uniform(-1.0, 1.0) as f32).collect()
+}
+
+fn assert_close(what: &str, got: &[f32], want: &[f64]) {
+    let scale = want.iter().fold(1.0_f64, |m, w| m.max(w.abs()));
+    for (i, (g, w)) in got.iter().zip(want).enumerate() {
+        assert!((f64::from(*g) - w).abs() <= 3e-6 * scale, "{what}[{i}]: {g} is not {w} (scale {scale})");
+    }
+}
+
+fn check(shape: &ConvShape, window: (usize, usize), stride: (usize, usize)) {
+    let mut stream = Stream::new(17, Purpose::Sample, shape.width as u32, shape.filters as u32);
+    let x = values(&mut stream, shape.input_len());
+    let w = values(&mut stream, shape.weights_len());
+    let z: Vec<f32> = naive::conv_forward(shape, 1, &x, &w, &[]).iter().map(|&v| v.max(0.0) as f32).collect();
+    let (height, width, channels) = (shape.out_height(), shape.out_width(), shape.filters);
+    let pool = PoolShape { height, width, channels, window, stride, pad: Pad::NONE };
+    let (mut y, mut argmax) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
+    max_pool_forward(Isa::SCALAR, &pool, &z, &mut y, &mut argmax);
+    let dy = values(&mut stream, y.len());
+    let mut dz = vec![0.0; z.len()];
+    for ((&y, &dy), &at) in y.iter().zip(&dy).zip(&argmax) {
+        dz[at as usize] += if y > 0.0 { dy } else { 0.0 };
+    }
+    assert!(dz.iter().any(|&d| d != 0.0), "{shape:?} tests nothing");
+    let dx_want = naive::conv_input_gradient(shape, 1, &dz, &w);
+    let (dw_want, db_want) = naive::conv_weight_gradient(shape, 1, &x, &dz);
+    for isa in Isa::available() {
+        let what = |part: &str| format!("{isa} {shape:?} {window:?} {part}");
+        let pooled = Pooled { y: &y, dy: &dy, argmax: &argmax };
+        let mut scratch = vec![f32::NAN; pooled_scratch_len(shape, y.len())];
+        let mut indices = vec![u32::MAX; y.len() + shape.filters];
+        let (mut gathered, mut db) = (vec![0.0; w.len()], vec![0.5; shape.filters]);
+        pooled_weight_gradient(isa, shape, &x, pooled, &mut gathered, &mut db, &mut scratch, &mut indices);
+        let mut dw = vec![0.25; w.len()];
+        add_filter_major(shape, &gathered, &mut dw);
+        assert_close(&what("dw"), &dw, &dw_want.iter().map(|v| v + 0.25).collect::<Vec<_>>());
+        assert_close(&what("db"), &db, &db_want.iter().map(|v| v + 0.5).collect::<Vec<_>>());
+        let mut packed = FilterMajor::new(shape);
+        packed.pack(&w);
+        let mut dx = vec![f32::NAN; x.len()];
+        pooled_input_gradient(isa, shape, pooled, &packed, &mut dx, &mut scratch);
+        assert_close(&what("dx"), &dx, &dx_want);
+    }
+}
+
+#[test]
+fn sparse_gradients_equal_dense_ones() {
+    let pads = [Pad::NONE, Pad { top: 1, bottom: 1, left: 1, right: 1 }, Pad { top: 2, bottom: 0, left: 0, right: 3 }];
+    for pad in pads {
+        for (channels, filters) in [(1, 1), (1, 5), (3, 16), (16, 33), (33, 8), (64, 32)] {
+            for (kernel, stride) in [((3, 3), (1, 1)), ((1, 1), (1, 1)), ((5, 2), (1, 1)), ((3, 3), (2, 1))] {
+                let shape = ConvShape { height: 9, width: 11, channels, filters, kernel, stride, pad };
+                check(&shape, (2, 2), (2, 2));
+                check(&shape, (3, 2), (1, 2));
+            }
+        }
+    }
+}
