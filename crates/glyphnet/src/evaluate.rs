@@ -34,13 +34,29 @@ pub struct Evaluation {
 /// # Errors
 /// If the images have another shape than the model takes, or a label is no class of the model.
 pub fn evaluate(model: &Model, dataset: &Dataset, threads: &Threads) -> Result<Option<Evaluation>, Error> {
+    evaluate_with_progress(model, dataset, threads, &mut |_, _| {})
+}
+
+/// The same, with the same bits, saying how far it is.
+///
+/// `progress(done, total)` counts images. It is called on the calling thread, with 0 done before the first image, then
+/// every few hundred images a thread, and last with all done; it is not called where there is nothing to evaluate.
+///
+/// # Errors
+/// As [`evaluate`].
+pub fn evaluate_with_progress(
+    model: &Model,
+    dataset: &Dataset,
+    threads: &Threads,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Option<Evaluation>, Error> {
     let Some(labels) = dataset.labels.as_ref().filter(|labels| !labels.is_empty()) else { return Ok(None) };
     let classes = model.classes().len();
     if let Some(row) = labels.iter().position(|&label| label as usize >= classes) {
         let label = labels[row];
         return Err(Error::Mismatch(format!("image {row} has label {label}, but the model has {classes} classes")));
     }
-    let logits = model.logits_on(threads, &dataset.images)?;
+    let logits = model.logits_on(threads, &dataset.images, progress)?;
     let sum = softmax_cross_entropy_loss(model.isa(), classes, &logits, labels, &LossOptions::default(), None);
     let n = labels.len() as f64;
     let score = Score { loss: sum.loss / n, accuracy: sum.correct as f64 / n };

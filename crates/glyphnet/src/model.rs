@@ -15,6 +15,10 @@ pub struct Model {
     predictor: Predictor,
 }
 
+/// Images that a thread predicts between two reports of progress. What is shared out between two reports must be enough
+/// that no thread waits long for the last.
+const ROUND: usize = 512;
+
 /// Class probabilities of some images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
@@ -92,12 +96,26 @@ impl Model {
     /// # Errors
     /// If the images have another shape than [`Model::input`].
     pub fn predict_on(&self, threads: &Threads, images: &Images) -> Result<Predictions, ShapeMismatch> {
-        Ok(self.finish(self.logits_on(threads, images)?))
+        Ok(self.finish(self.logits_on(threads, images, &mut |_, _| {})?))
     }
 
-    pub(crate) fn logits_on(&self, threads: &Threads, images: &Images) -> Result<Vec<f32>, ShapeMismatch> {
+    /// Logits, round by round; `progress(done, total)` is called on the calling thread before the first and after each.
+    pub(crate) fn logits_on(
+        &self,
+        threads: &Threads,
+        images: &Images,
+        progress: &mut dyn FnMut(usize, usize),
+    ) -> Result<Vec<f32>, ShapeMismatch> {
         self.check(images)?;
-        Ok(self.predictor.logits_on(threads, images.len(), |i, input| self.fill(images, i, input)))
+        let (total, round) = (images.len(), ROUND * threads.count());
+        let mut logits = Vec::with_capacity(total * self.classes().len());
+        progress(0, total);
+        for first in (0..total).step_by(round) {
+            let many = round.min(total - first);
+            logits.extend(self.predictor.logits_on(threads, many, |i, input| self.fill(images, first + i, input)));
+            progress(first + many, total);
+        }
+        Ok(logits)
     }
 
     pub(crate) fn finish(&self, mut logits: Vec<f32>) -> Predictions {

@@ -2,17 +2,17 @@
 
 use std::io::Write as _;
 
-use glyphnet::evaluate::{Score, evaluate};
+use glyphnet::evaluate::{Score, evaluate_with_progress};
 use glyphnet::nn::Threads;
 use glyphnet_data::{Dataset, Part, Source};
 use serde::Serialize;
 
-use super::text::{count, grouped, percent};
+use super::text::{grouped, percent};
 use super::{model, source};
 use crate::args::{EvaluateArgs, SplitName};
 use crate::error::CliError;
 use crate::output::{Out, say};
-use crate::progress;
+use crate::progress::{self, Unit};
 use crate::table::{Align, Table};
 
 /// What is measured where no data is named and the model comes from no run.
@@ -42,9 +42,10 @@ pub(crate) fn run(args: EvaluateArgs, out: &mut Out) -> Result<(), CliError> {
             say!("{data} has no {part} images");
             continue;
         };
-        let spinner = progress::spinner(format!("evaluating {}", count(dataset.len(), "image")));
-        let evaluation = evaluate(&model, dataset, &threads);
-        spinner.finish_and_clear();
+        let bar = progress::bar(format!("evaluating {part}"), dataset.len() as u64, Unit::Images);
+        let mut progress = |done: usize, _total| bar.set_position(done as u64);
+        let evaluation = evaluate_with_progress(&model, dataset, &threads, &mut progress);
+        bar.finish_and_clear();
         let score: Option<Score> = evaluation?.map(|evaluation| evaluation.score);
         if score.is_none() {
             say!("the {part} images of {data} have no labels");

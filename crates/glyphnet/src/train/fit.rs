@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use glyphnet_data::augment::Augmenter;
-use glyphnet_data::{Dataset, Polarity, Preprocess, Source, epoch_order};
+use glyphnet_data::{Dataset, Part, Polarity, Preprocess, Source, epoch_order};
 use glyphnet_kernels::Isa;
 
 use super::callbacks::{BestKeeper, EarlyStopping, ReduceLrOnPlateau};
@@ -12,7 +12,7 @@ use super::data::{EpochBatch, TrainingData};
 use super::history::{EpochRecord, History};
 use super::run_folder::RunFolder;
 use super::schedule::Schedule;
-use crate::evaluate::{Evaluation, Score, SplitPredictions, evaluate, write_predictions};
+use crate::evaluate::{Evaluation, Score, SplitPredictions, evaluate_with_progress, write_predictions};
 use crate::model_file::{self, ModelParts};
 use crate::nn::{Network, Sequential, Threads, Trainer, TrainerOptions};
 use crate::recipe::{Mode, Monitor, Recipe};
@@ -53,6 +53,15 @@ pub enum Event<'a> {
         loss: f64,
         /// Share of right answers.
         accuracy: f64,
+    },
+    /// While a split is evaluated, after each epoch and at the end: with 0 done at first, with all done at last.
+    Evaluating {
+        /// Validation or test.
+        split: Part,
+        /// Images evaluated so far.
+        done: usize,
+        /// Images of the split.
+        total: usize,
     },
     /// After an epoch.
     Epoch(&'a EpochRecord),
@@ -124,7 +133,7 @@ pub fn fit(
             interrupted = true;
             break;
         };
-        let validation = run.validate(data.validation.as_ref())?;
+        let validation = run.validate(data.validation.as_ref(), observer)?;
         let record = EpochRecord {
             epoch,
             train_loss,
@@ -261,10 +270,21 @@ impl<'a> Run<'a> {
         Model::with_isa(parts, self.options.isa)
     }
 
-    fn validate(&self, validation: Option<&Dataset>) -> Result<Option<Score>, Error> {
+    fn validate(&self, validation: Option<&Dataset>, observer: &mut dyn Observer) -> Result<Option<Score>, Error> {
         let Some(validation) = validation else { return Ok(None) };
         let model = self.model(self.trainer.network().clone());
-        Ok(evaluate(&model, validation, &self.options.threads)?.map(|e| e.score))
+        Ok(self.evaluate(&model, validation, Part::Validation, observer)?.map(|e| e.score))
+    }
+
+    fn evaluate(
+        &self,
+        model: &Model,
+        dataset: &Dataset,
+        split: Part,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Evaluation>, Error> {
+        let mut progress = |done, total| observer.event(&Event::Evaluating { split, done, total });
+        evaluate_with_progress(model, dataset, &self.options.threads, &mut progress)
     }
 
     /// Lets the callbacks decide, and keeps what is worth keeping.
@@ -332,13 +352,12 @@ impl<'a> Run<'a> {
         }
         let (best_epoch, network) = self.best.take().unwrap_or_else(|| (0, self.trainer.network().clone()));
         let model = self.model(network);
-        let threads = &self.options.threads;
-        let on = |dataset: Option<&Dataset>| match dataset {
-            Some(dataset) if !interrupted => evaluate(&model, dataset, threads),
+        let mut on = |split: Part, dataset: Option<&Dataset>| match dataset {
+            Some(dataset) if !interrupted => self.evaluate(&model, dataset, split, observer),
             _ => Ok(None),
         };
-        let validation = on(data.validation.as_ref())?;
-        let test = on(source.test.as_ref())?;
+        let validation = on(Part::Validation, data.validation.as_ref())?;
+        let test = on(Part::Test, source.test.as_ref())?;
         if !interrupted && test.is_none() {
             observer.event(&Event::Message(match source.test {
                 Some(_) => "the test images have no labels: test is null in metrics.json",

@@ -2,16 +2,17 @@
 
 use glyphnet::train::history::EpochRecord;
 use glyphnet::train::{Event, Observer};
+use glyphnet_data::Part;
 use indicatif::ProgressBar;
 
 use crate::commands::text::{count, grouped};
 use crate::interrupt::Interrupt;
 use crate::output::say;
-use crate::progress;
+use crate::progress::{self, Unit};
 use crate::terminal;
 
-/// Watches a run: on a terminal a bar for each epoch with running loss, accuracy, speed and time left, then the epoch's
-/// line and what the callbacks say; elsewhere one line an epoch that has it all.
+/// Watches a run: on a terminal a bar for each epoch with running loss, accuracy, speed and time left, a bar for
+/// each evaluation, then the epoch's line and what the callbacks say; elsewhere one line an epoch that has it all.
 pub(crate) struct Watch {
     interrupt: Interrupt,
     live: bool,
@@ -50,6 +51,21 @@ impl Watch {
         }
     }
 
+    /// The bar of a split that is evaluated; nothing where no bar is drawn.
+    fn evaluating(&mut self, split: Part, done: usize, total: usize) {
+        if !self.live {
+            return;
+        }
+        if done == 0 {
+            self.finish();
+            self.bar = progress::bar(format!("evaluating {split}"), total as u64, Unit::Images);
+        }
+        self.bar.set_position(done as u64);
+        if done == total {
+            self.finish();
+        }
+    }
+
     fn epoch(&mut self, record: &EpochRecord) {
         self.finish();
         self.line = Some(line(record, self.epochs));
@@ -84,6 +100,7 @@ impl Observer for Watch {
                 say!("{parameters}, {} to train on{held_out}", count(train, "image"));
             }
             Event::Step { epoch, images, loss, accuracy } => self.step(epoch, images, loss, accuracy),
+            Event::Evaluating { split, done, total } => self.evaluating(split, done, total),
             Event::Epoch(record) => self.epoch(record),
             Event::Message(text) => self.message(text),
         }
