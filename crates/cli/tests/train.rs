@@ -87,6 +87,31 @@ fn without_a_labelled_test_it_is_said_aloud() {
 }
 
 #[test]
+fn without_a_validation_split_the_last_epoch_is_the_model_and_that_is_said_once() {
+    let bench = bench();
+    let settings = ["--set", "data.validation=0", "--set", "early_stopping.monitor=val_loss"];
+    let ran = bench.run(&[&["train", "--recipe", "bars.toml", "--out", "run"], &settings[..]].concat());
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for note in [
+        "no validation split: the last epoch will be the model",
+        "early_stopping is off: there is no validation split to give val_loss",
+    ] {
+        assert_eq!(ran.stderr.matches(note).count(), 1, "{note}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains("improve"), "{}", ran.stderr);
+    let metrics = json(&bench.read("run/metrics.json"));
+    assert!(metrics["validation"].is_null() && metrics["test"]["loss"].is_number(), "{metrics}");
+    assert_eq!((&metrics["epochs_run"], &metrics["best_epoch"]), (&Value::from(3), &Value::from(3)));
+    for line in bench.read("run/history.csv").lines().skip(1) {
+        assert_eq!(line.split(',').skip(3).take(2).collect::<Vec<_>>(), ["", ""], "{line}");
+    }
+    assert!(!ran.stdout.contains("validation accuracy"), "{}", ran.stdout);
+    // The last epoch is what the model file holds.
+    let again = json(&bench.ok(&["evaluate", "--model", "run", "--json"]));
+    assert_eq!(again["splits"][0]["loss"], metrics["test"]["loss"]);
+}
+
+#[test]
 fn a_run_folder_is_never_overwritten() {
     let bench = bench();
     bench.write("taken/notes.txt", "mine");
