@@ -51,6 +51,32 @@ fn wants_colour() -> bool {
     env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()) && env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
+/// `text` for people who read standard error: on a terminal broken between words where a line would be too long for it,
+/// and indented from there on.
+pub(crate) fn folded(text: &str) -> String {
+    if !is_live() {
+        return text.to_owned();
+    }
+    let columns = console::Term::stderr().size_checked().map_or(USUAL_WIDTH, |(_rows, columns)| columns);
+    fold(text, usize::from(columns))
+}
+
+fn fold(text: &str, columns: usize) -> String {
+    let (mut folded, mut used) = (String::with_capacity(text.len()), 0);
+    for word in text.split(' ') {
+        if used > 0 && used + 1 + word.width() > columns {
+            folded += "\n  ";
+            used = 2;
+        } else if !folded.is_empty() {
+            folded.push(' ');
+            used += 1;
+        }
+        folded += word;
+        used += word.width();
+    }
+    folded
+}
+
 /// Columns of a terminal that does not tell its size.
 const USUAL_WIDTH: u16 = 80;
 
@@ -172,6 +198,15 @@ mod tests {
             }
             assert_eq!(text.matches('…').count(), 18);
         }
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(fold("one two three", 13), "one two three");
+        assert_eq!(fold("one two three", 12), "one two\n  three");
+        assert_eq!(fold("one two three four five", 9), "one two\n  three\n  four\n  five");
+        assert_eq!(fold("a/path/that/is/long a", 5), "a/path/that/is/long\n  a");
+        assert_eq!((fold("", 5), fold("déjà vu", 7)), (String::new(), "déjà vu".to_owned()));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What a person sees of a run while it goes on.
 
+use std::time::Instant;
+
 use glyphnet::train::history::EpochRecord;
 use glyphnet::train::{Event, Observer};
 use glyphnet_data::Part;
@@ -21,6 +23,8 @@ pub(crate) struct Watch {
     bar: ProgressBar,
     /// The epoch of the bar.
     epoch: u32,
+    /// When it began: as soon as the one before was over.
+    began: Instant,
     /// The line of the last epoch, waiting for what the callbacks say to it.
     line: Option<String>,
 }
@@ -28,14 +32,14 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(interrupt: Interrupt) -> Watch {
         let (live, bar) = (terminal::is_live(), ProgressBar::hidden());
-        Watch { interrupt, live, epochs: 0, images: 0, bar, epoch: 0, line: None }
+        Watch { interrupt, live, epochs: 0, images: 0, bar, epoch: 0, began: Instant::now(), line: None }
     }
 
     /// Says what is still unsaid.
     pub(crate) fn finish(&mut self) {
         self.bar.finish_and_clear();
         if let Some(line) = self.line.take() {
-            say!("{line}");
+            say!("{}", terminal::folded(&line));
         }
     }
 
@@ -43,10 +47,11 @@ impl Watch {
         if self.epoch != epoch {
             self.finish();
             self.epoch = epoch;
-            self.bar = progress::epoch_bar(format!("epoch {epoch}/{}", self.epochs), self.images);
+            let elapsed = self.began.elapsed();
+            self.bar = progress::epoch_bar(format!("epoch {epoch}/{}", self.epochs), self.images, elapsed);
         }
         if self.live {
-            self.bar.set_message(format!("loss {loss:.4}, accuracy {accuracy:.4}"));
+            self.bar.set_message(format!("loss {loss:.4}, acc {accuracy:.4}"));
             self.bar.set_position(images as u64);
         }
     }
@@ -68,6 +73,7 @@ impl Watch {
 
     fn epoch(&mut self, record: &EpochRecord) {
         self.finish();
+        self.began = Instant::now();
         self.line = Some(line(record, self.epochs));
         if self.live {
             self.finish();
@@ -79,7 +85,7 @@ impl Watch {
             (Some(line), Some(rest)) => *line += &format!("; {rest}"),
             _ => {
                 self.finish();
-                say!("{text}");
+                say!("{}", terminal::folded(text));
             }
         }
     }
@@ -89,6 +95,7 @@ impl Observer for Watch {
     fn event(&mut self, event: &Event<'_>) {
         match *event {
             Event::Begin { epochs, train, validation, network } => {
+                self.began = Instant::now();
                 self.epochs = epochs;
                 self.images = train as u64;
                 let held_out = if validation > 0 {
@@ -111,11 +118,12 @@ impl Observer for Watch {
     }
 }
 
+/// Fits into 80 columns, with validation and hundreds of epochs.
 fn line(record: &EpochRecord, epochs: u32) -> String {
     let EpochRecord { epoch, train_loss, train_accuracy, seconds, .. } = record;
-    let mut line = format!("epoch {epoch}/{epochs}: loss {train_loss:.4}, accuracy {train_accuracy:.4}");
+    let mut line = format!("epoch {epoch}/{epochs}: loss {train_loss:.4}, acc {train_accuracy:.4}");
     if let (Some(loss), Some(accuracy)) = (record.val_loss, record.val_accuracy) {
-        line += &format!(", val_loss {loss:.4}, val_accuracy {accuracy:.4}");
+        line += &format!("; val loss {loss:.4}, acc {accuracy:.4}");
     }
-    line + &format!(", {seconds:.1} s")
+    line + &format!("; {seconds:.1} s")
 }
