@@ -17,6 +17,8 @@ pub(super) struct Chunk {
     pub(super) coupled: Vec<ChunkCoupling>,
     /// The whole chunk's activations, where the plan has more than one segment.
     activations: Option<Activations>,
+    /// Gradients that stages gather in an order of their own, one array a stage.
+    gathered: Vec<Vec<f32>>,
 }
 
 /// What one chunk contributes to a coupled stage.
@@ -30,6 +32,7 @@ pub(super) struct ChunkCoupling {
 /// What belongs to one thread.
 pub(super) struct Worker {
     scratch: Vec<f32>,
+    indices: Vec<u32>,
     /// Gradients at the two boundaries of the stage at hand.
     gradients: [Vec<f32>; 2],
     labels: Vec<u32>,
@@ -54,6 +57,7 @@ impl Chunk {
             loss: LossSum::default(),
             coupled: coupled.collect(),
             activations: keep.then(|| Activations::new(plan, samples)),
+            gathered: plan.stages.iter().map(|stage| vec![0.0; stage.op.needs().gathered]).collect(),
         }
     }
 }
@@ -63,6 +67,7 @@ impl Worker {
     pub(super) fn new(plan: &Plan, group: usize, keep: bool) -> Worker {
         Worker {
             scratch: vec![0.0; plan.scratch()],
+            indices: vec![0; plan.scratch_indices()],
             gradients: std::array::from_fn(|_| vec![0.0; plan.widest() * group]),
             labels: Vec::with_capacity(group),
             activations: keep.then(|| Activations::new(plan, group)),
@@ -92,7 +97,9 @@ pub(super) struct Work<'a> {
     gradient: &'a mut [f32],
     loss: &'a mut LossSum,
     coupled: &'a mut [ChunkCoupling],
+    gathered: &'a mut [Vec<f32>],
     scratch: &'a mut [f32],
+    indices: &'a mut [u32],
     gradients: &'a mut [Vec<f32>; 2],
     labels: &'a mut Vec<u32>,
 }
@@ -122,7 +129,9 @@ impl<'a> Work<'a> {
             gradient: &mut chunk.gradient,
             loss: &mut chunk.loss,
             coupled: &mut chunk.coupled,
+            gathered: &mut chunk.gathered,
             scratch: &mut worker.scratch,
+            indices: &mut worker.indices,
             gradients: &mut worker.gradients,
             labels: &mut worker.labels,
         }
@@ -158,6 +167,7 @@ impl<'a> Work<'a> {
     /// Forward through the last segment, the loss, and back through it.
     pub(super) fn forward_and_back(&mut self, segment: usize, batch: &dyn Batch) {
         self.gradient.fill(0.0);
+        self.gathered.iter_mut().for_each(|gathered| gathered.fill(0.0));
         *self.loss = LossSum::default();
         for group in self.groups() {
             self.forward(segment, &group, batch);
@@ -180,7 +190,14 @@ impl<'a> Work<'a> {
             let pass = Pass { weights: self.context.weights, seed: 0, step: self.context.step, first: group.first };
             let size = group.slots.len() * plan.boundary(start);
             let (x, y, tape) = self.activations.stage(plan, start, &group.slots);
-            let io = Backward { x, y, dy: border, dx: Some(&mut self.gradients[0][..size]) };
+            let io = Backward {
+                x,
+                y,
+                dy: border,
+                dx: Some(&mut self.gradients[0][..size]),
+                gathered: &mut self.gathered[start],
+                indices: self.indices,
+            };
             plan.stages[start].op.backward(&pass, io, tape, self.scratch, self.gradient);
             self.backward(segment, &group);
         }
@@ -231,7 +248,8 @@ impl<'a> Work<'a> {
             let (x, y, tape) = self.activations.stage(plan, i, &group.slots);
             let [upper, lower] = self.gradients.each_mut();
             let dx = (i > plan.first_trained).then(|| &mut lower[..n * plan.boundary(i)]);
-            let io = Backward { x, y, dy: &mut upper[..n * plan.boundary(i + 1)], dx };
+            let (gathered, indices) = (&mut self.gathered[i][..], &mut *self.indices);
+            let io = Backward { x, y, dy: &mut upper[..n * plan.boundary(i + 1)], dx, gathered, indices };
             plan.stages[i].op.backward(&pass, io, tape, self.scratch, self.gradient);
             self.gradients.swap(0, 1);
         }
@@ -242,8 +260,12 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// What the coupled stage that starts `segment` needs from this chunk for its backward pass.
+    /// Ends the chunk's way back through `segment`: flushes what its stages gathered, and collects what the coupled
+    /// stage that starts it needs from this chunk.
     fn collect_backward(&mut self, segment: usize) {
+        for i in self.context.plan.segments[segment].clone() {
+            self.context.plan.stages[i].op.flush(&self.gathered[i], self.gradient);
+        }
         if segment == 0 {
             return;
         }

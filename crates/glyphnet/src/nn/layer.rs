@@ -93,12 +93,19 @@ pub(crate) struct Tape<'a> {
     pub(crate) indices: &'a mut [u32],
 }
 
-/// How much an op keeps and needs, per sample (`scratch`: in all).
+/// How much an op keeps and needs.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Needs {
+    /// Floats on the tape, per sample.
     pub(crate) floats: usize,
+    /// Indices on the tape, per sample.
     pub(crate) indices: usize,
+    /// Floats to scribble on, per thread.
     pub(crate) scratch: usize,
+    /// Indices to scribble on, per thread.
+    pub(crate) scratch_indices: usize,
+    /// Gradients gathered in an order of the op's own until [`Op::flush`], per chunk.
+    pub(crate) gathered: usize,
 }
 
 /// A layer at work on a few samples. `&self` is shared by all threads; `prepare` and `settle` run between passes.
@@ -116,6 +123,9 @@ pub(crate) trait Op: Send + Sync {
 
     /// Adds to `gradient` (of all weights) and overwrites `dx`, where one is wanted. May destroy `dy`.
     fn backward(&self, pass: &Pass<'_>, io: Backward<'_>, tape: Tape<'_>, scratch: &mut [f32], gradient: &mut [f32]);
+
+    /// Adds what was gathered over a chunk to the chunk's gradient.
+    fn flush(&self, _gathered: &[f32], _gradient: &mut [f32]) {}
 
     /// The batch-coupled side of the op, if its training pass depends on the whole batch.
     fn coupled(&self) -> Option<&dyn Coupled> {
@@ -135,6 +145,10 @@ pub(crate) struct Backward<'a> {
     pub(crate) y: &'a [f32],
     pub(crate) dy: &'a mut [f32],
     pub(crate) dx: Option<&'a mut [f32]>,
+    /// [`Needs::gathered`] floats, zero when the chunk began.
+    pub(crate) gathered: &'a mut [f32],
+    /// [`Needs::scratch_indices`] indices.
+    pub(crate) indices: &'a mut [u32],
 }
 
 /// An op whose training pass needs sums over the whole batch, in both directions. Each chunk collects its own, they

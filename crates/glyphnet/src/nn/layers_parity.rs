@@ -129,14 +129,18 @@ impl Chain {
         let (needs, width, out) = (op.needs(), self.width(i), self.stages[i].output.len());
         let mut dx = vec![f32::NAN; self.samples * width];
         let mut scratch = vec![f32::NAN; needs.scratch];
+        let (mut gathered, mut scribble) = (vec![0.0; needs.gathered], vec![u32::MAX; needs.scratch_indices]);
         for first in (0..self.samples).step_by(group) {
             let end = (first + group).min(self.samples);
             let cut = |width: usize| first * width..end * width;
             let tape = Tape { floats: &mut floats[cut(needs.floats)], indices: &mut indices[cut(needs.indices)] };
             let (x, y, dy, dx) = (&x[cut(width)], &y[cut(out)], &mut dy[cut(out)], Some(&mut dx[cut(width)]));
             let pass = Chain::pass(&self.weights, first);
-            op.backward(&pass, Backward { x, y, dy, dx }, tape, &mut scratch, gradient);
+            let (gathered, indices) = (&mut gathered[..], &mut scribble[..]);
+            let io = Backward { x, y, dy, dx, gathered, indices };
+            op.backward(&pass, io, tape, &mut scratch, gradient);
         }
+        op.flush(&gathered, gradient);
         dx
     }
 

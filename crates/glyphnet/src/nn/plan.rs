@@ -10,6 +10,7 @@ use glyphnet_kernels::Isa;
 
 use super::Network;
 use super::layer::{Op, OpContext, Tape, Values};
+use super::layers::fuse;
 
 /// Bytes of activations that a group may take: a group has as many samples as fit, at least one.
 const GROUP_BYTES: usize = 512 * 1024;
@@ -35,10 +36,11 @@ pub(super) struct Plan {
 
 impl Plan {
     pub(super) fn new(network: &Network, isa: Isa, training: bool) -> Plan {
-        let mut stages = Vec::new();
-        let mut first_trained = None;
-        for (index, (layer, spec)) in network.layers().iter().zip(network.runnable()).enumerate() {
-            let context = OpContext {
+        let (layers, specs) = (network.layers(), network.runnable());
+        let (mut stages, mut first_trained, mut index) = (Vec::new(), None, 0);
+        while index < layers.len() {
+            let layer = &layers[index];
+            let mut context = OpContext {
                 isa,
                 input: layer.input,
                 output: layer.output,
@@ -46,12 +48,18 @@ impl Plan {
                 tensors: layer.tensors.iter().map(|t| t.range.clone()).collect(),
                 training,
             };
-            if let Some(op) = spec.layer().op(&context) {
+            let fused = specs.get(index + 1).and_then(|next| fuse(&specs[index], next, &context));
+            if fused.is_some() {
+                index += 1;
+                context.output = layers[index].output;
+            }
+            if let Some(op) = fused.or_else(|| specs[index].layer().op(&context)) {
                 if first_trained.is_none() && layer.tensors.iter().any(|t| t.trained) {
                     first_trained = Some(stages.len());
                 }
-                stages.push(Stage { op, input: layer.input.len(), output: layer.output.len() });
+                stages.push(Stage { op, input: layer.input.len(), output: context.output.len() });
             }
+            index += 1;
         }
         let mut starts: Vec<usize> = vec![0];
         starts.extend((0..stages.len()).filter(|&i| stages[i].op.coupled().is_some()));
@@ -75,6 +83,11 @@ impl Plan {
     /// Scratch that one thread needs.
     pub(super) fn scratch(&self) -> usize {
         self.stages.iter().map(|s| s.op.needs().scratch).max().unwrap_or(0)
+    }
+
+    /// Index scratch that one thread needs.
+    pub(super) fn scratch_indices(&self) -> usize {
+        self.stages.iter().map(|s| s.op.needs().scratch_indices).max().unwrap_or(0)
     }
 
     /// Samples that run through a segment together.

@@ -60,7 +60,7 @@ impl Conv2d {
         Window::new(input, ("kernel", self.kernel), self.stride, self.padding)
     }
 
-    fn shape(&self, input: Shape) -> Option<ConvShape> {
+    pub(super) fn shape(&self, input: Shape) -> Option<ConvShape> {
         let w = self.window(input).ok()?;
         Some(ConvShape {
             height: w.height,
@@ -125,7 +125,7 @@ struct ConvOp {
 impl Op for ConvOp {
     fn needs(&self) -> Needs {
         let scratch = self.shape.forward_scratch_len().max(self.shape.gradient_scratch_len());
-        Needs { floats: self.epilogue.tape_len(self.shape.output_len()), indices: 0, scratch }
+        Needs { floats: self.epilogue.tape_len(self.shape.output_len()), scratch, ..Needs::default() }
     }
 
     fn prepare(&mut self, values: Values<'_>) {

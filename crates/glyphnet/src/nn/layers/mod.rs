@@ -4,6 +4,7 @@
 mod activation;
 mod batch_norm;
 mod conv2d;
+mod conv_pool;
 mod dense;
 mod dropout;
 mod flatten;
@@ -11,6 +12,7 @@ mod global_avg_pool2d;
 mod pool2d;
 mod window;
 
+pub(crate) use conv_pool::fuse;
 pub(crate) use pool2d::{AvgPool, MaxPool};
 
 use std::ops::Range;

@@ -39,7 +39,7 @@ impl Pool2d {
         Ok(window)
     }
 
-    fn shape(&self, input: Shape) -> Option<PoolShape> {
+    pub(super) fn shape(&self, input: Shape) -> Option<PoolShape> {
         let w = self.window(input).ok()?;
         Some(PoolShape {
             height: w.height,
