@@ -1,4 +1,6 @@
 //! The embedded MNIST is the real one.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![cfg(feature = "embedded-mnist")]
 
 use std::fmt::Write;

@@ -4,6 +4,8 @@
 //! error be removed: two central differences are extrapolated (Richardson), which leaves an error of the fourth
 //! power of the step. That asks for smooth networks; one with corners (relu, maxima) is checked more coarsely.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 use glyphnet::nn::{Batch, LayerSpec, Network, Sequential, Threads, Trainer, TrainerOptions};
 use glyphnet::recipe::OptimizerConfig;
 use glyphnet_data::ImageShape;

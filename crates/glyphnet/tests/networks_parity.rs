@@ -2,6 +2,8 @@
 //! mode; on every instruction set, with one thread and with several, which must give the same bits.
 //! Single layers are compared in `src/nn/layers_parity.rs`, where their insides can be reached.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod common;
 
 use common::golden::{Differences, Golden, GoldenTensor};

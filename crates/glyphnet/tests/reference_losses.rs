@@ -1,6 +1,8 @@
 //! The reference network against Keras, from the same weights with the same batches: the first 20 losses.
 //! `parity/reference_losses_golden.py` says how the weights are made and which seeds can be compared at all.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 use glyphnet::nn::{Activation, Batch, Conv2d, Dense, Flatten, LayerSpec, Network, Sequential};
 use glyphnet::nn::{Threads, Trainer, TrainerOptions};
 use glyphnet::recipe::OptimizerConfig;

@@ -1,5 +1,7 @@
 //! Activations and softmax: against their naive twins, against finite differences, and at the ends of the range.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 #[path = "common/mod.rs"]
 mod common;
 

@@ -1,6 +1,8 @@
 //! Softmax cross-entropy against real Keras (`parity/loss_golden.py`), its naive twin and finite differences; ties, NaN
 //! and extreme logits.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 #[path = "common/mod.rs"]
 mod common;
 

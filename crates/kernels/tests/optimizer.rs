@@ -1,6 +1,8 @@
 //! Optimizer updates against real Keras (`parity/optimizer_golden.py`) and against their naive twins; sums of squares,
 //! clipping and the other elementwise helpers.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 #[path = "common/mod.rs"]
 mod common;
 

@@ -1,5 +1,7 @@
 //! Every format: read, written, read back; and every way it can be broken, with the message that names the place.
 
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
 mod convert;
 mod csv;
 mod folder;

@@ -117,7 +117,7 @@ fn a_leading_nan_is_passed_over_where_keras_gets_stuck_on_it() {
     }
 }
 
-/// The issue asks for 200 sequences; and they must be able to tell a wrong rule from the right one.
+/// Two hundred sequences at the least; and they must be able to tell a wrong rule from the right one.
 #[test]
 fn the_sequences_are_many_and_hard() {
     let golden = golden();
