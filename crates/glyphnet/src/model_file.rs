@@ -3,14 +3,15 @@
 //! A safetensors file whose tensors are the network's, by name, in f32; the header's metadata hold `format`
 //! (`glyphnet-model`), `version` (`1`), and as JSON `layers`, `classes`, `input` and `preprocess`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use glyphnet_data::{ImageShape, Preprocess};
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
-use crate::nn::{LayerSpec, Network, Sequential};
+use crate::nn::{LayerSpec, Network};
 
 /// The word that tells our files from other safetensors files.
 const FORMAT: &str = "glyphnet-model";
@@ -87,13 +88,22 @@ pub fn to_bytes(parts: &ModelParts) -> Result<Vec<u8>, ModelFileError> {
 }
 
 /// The safetensors crate writes metadata in the order of a hash map; equal models must be equal files, so the header
-/// is rewritten with sorted keys and padded to its old length.
+/// is rewritten with sorted keys and padded to a multiple of eight bytes, as the format wants it.
 fn sort_metadata(file: Vec<u8>) -> Vec<u8> {
     let Some((length, rest)) = file.split_first_chunk::<8>() else { return file };
     let length = u64::from_le_bytes(*length) as usize;
     let Some((header, data)) = rest.split_at_checked(length) else { return file };
-    let Ok(header) = serde_json::from_slice::<serde_json::Value>(header) else { return file };
-    let mut text = header.to_string().into_bytes();
+    let Ok(header) = serde_json::from_slice::<BTreeMap<String, serde_json::Value>>(header) else { return file };
+    let metadata = header.get("__metadata__").map(|m| serde_json::from_value::<BTreeMap<String, String>>(m.clone()));
+    let mut entries: Vec<(&String, String)> = header.iter().map(|(key, value)| (key, value.to_string())).collect();
+    if let Some(Ok(metadata)) = metadata
+        && let Some(entry) = entries.iter_mut().find(|(key, _)| *key == "__metadata__")
+        && let Ok(text) = serde_json::to_string(&metadata)
+    {
+        entry.1 = text;
+    }
+    let entries: Vec<String> = entries.iter().map(|(key, text)| format!("{key:?}:{text}")).collect();
+    let mut text = format!("{{{}}}", entries.join(",")).into_bytes();
     text.resize(text.len().next_multiple_of(8), b' ');
     let mut sorted = (text.len() as u64).to_le_bytes().to_vec();
     sorted.extend_from_slice(&text);
@@ -116,12 +126,17 @@ pub fn save(parts: &ModelParts, path: &Path) -> Result<(), ModelFileError> {
 /// If it cannot be read, or is no intact model file.
 pub fn load(path: &Path) -> Result<ModelParts, ModelFileError> {
     let io = |source| ModelFileError::Io { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(io)?.len();
     let origin = path.display().to_string();
-    if size > LARGEST {
-        return Err(ModelFileError::Malformed { origin, reason: format!("{size} bytes is too large") });
+    let malformed = |reason: &str| ModelFileError::Malformed { origin: origin.clone(), reason: reason.to_owned() };
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(malformed("it is no regular file"));
     }
-    from_bytes(&std::fs::read(path).map_err(io)?, &origin)
+    let mut bytes = Vec::new();
+    std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(io)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(malformed("it is larger than 4 GiB"));
+    }
+    from_bytes(&bytes, &origin)
 }
 
 /// Reads the bytes of a model file; `origin` names them in errors.
@@ -153,7 +168,7 @@ fn parse(bytes: &[u8]) -> Result<ModelParts, String> {
     preprocess.check(input.channels)?;
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let stored: usize = tensors.iter().map(|(_, view)| view.data().len()).sum();
-    let mut network = Sequential::from(layers).build(input, classes.len(), 0).map_err(|error| error.to_string())?;
+    let mut network = Network::empty(&layers, input, classes.len()).map_err(|error| error.to_string())?;
     if stored != network.parameters() * size_of::<f32>() {
         return Err(format!("its tensors have {stored} bytes, its layers need {}", network.parameters() * 4));
     }
@@ -165,6 +180,11 @@ fn parse(bytes: &[u8]) -> Result<ModelParts, String> {
         }
         for (to, from) in network.tensor_mut(&tensor).iter_mut().zip(view.data().as_chunks::<4>().0) {
             *to = f32::from_le_bytes(*from);
+        }
+        let values = network.tensor(&tensor);
+        let variance = tensor.name.ends_with("/moving_variance");
+        if let Some(i) = values.iter().position(|v| !v.is_finite() || (variance && *v < 0.0)) {
+            return Err(format!("value {i} of tensor {} is {}", tensor.name, values[i]));
         }
     }
     Ok(ModelParts { network, classes, preprocess })

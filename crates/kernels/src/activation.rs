@@ -141,6 +141,12 @@ fn where_positive<S: Simd>(simd: S, v: S::f32s, above: S::f32s, below: S::f32s) 
 }
 
 /// `below` where `v < 0`, `above` elsewhere, NaN included.
+/// `max(0, v)`, but NaN stays NaN on every instruction set.
+#[inline(always)]
+pub(crate) fn relu<S: Simd>(simd: S, v: S::f32s) -> S::f32s {
+    where_negative(simd, v, simd.splat_f32s(0.0), v)
+}
+
 #[inline(always)]
 fn where_negative<S: Simd>(simd: S, v: S::f32s, below: S::f32s, above: S::f32s) -> S::f32s {
     simd.select_f32s(simd.less_than_f32s(v, simd.splat_f32s(0.0)), below, above)
@@ -150,7 +156,7 @@ struct Relu;
 impl Curve for Relu {
     #[inline(always)]
     fn value<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
-        where_negative(simd, x, simd.splat_f32s(0.0), x)
+        relu(simd, x)
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@
 
 use crate::gemm::{self, Grid, Lattice, Packed};
 use crate::tile::Runs;
-use crate::{Isa, Pad};
+use crate::{Isa, Pad, size};
 
 /// The sizes of one convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,17 +39,17 @@ impl ConvShape {
 
     /// Elements of one input sample.
     pub fn input_len(&self) -> usize {
-        self.height * self.width * self.channels
+        size(&[self.height, self.width, self.channels])
     }
 
     /// Elements of one output sample.
     pub fn output_len(&self) -> usize {
-        self.out_height() * self.out_width() * self.filters
+        size(&[self.out_height(), self.out_width(), self.filters])
     }
 
     /// Elements of the kernel, without the bias.
     pub fn weights_len(&self) -> usize {
-        self.kernel.0 * self.kernel.1 * self.channels * self.filters
+        size(&[self.kernel.0, self.kernel.1, self.channels, self.filters])
     }
 
     /// Multiply-accumulates of one forward pass of one sample.
@@ -71,12 +71,12 @@ impl ConvShape {
 
     /// The frame that holds the output gradient with every zero that the input gradient reads.
     fn gradient_frame(&self) -> Frame {
-        let size = |input: usize, before: usize, kernel: usize, stride: usize| {
+        let extent = |input: usize, before: usize, kernel: usize, stride: usize| {
             let edge = kernel.div_ceil(stride) - 1;
             (edge, (input - 1 + before) / stride + 1 + edge)
         };
-        let (top, height) = size(self.height, self.pad.top, self.kernel.0, self.stride.0);
-        let (left, width) = size(self.width, self.pad.left, self.kernel.1, self.stride.1);
+        let (top, height) = extent(self.height, self.pad.top, self.kernel.0, self.stride.0);
+        let (left, width) = extent(self.width, self.pad.left, self.kernel.1, self.stride.1);
         Frame { height, width, channels: self.filters, top: top as isize, left: left as isize }
     }
 
@@ -129,7 +129,7 @@ struct Frame {
 
 impl Frame {
     fn len(&self) -> usize {
-        self.height * self.width * self.channels
+        size(&[self.height, self.width, self.channels])
     }
 
     /// Zeroes `to` and copies the `height x width` image `from` into its place.
@@ -235,6 +235,7 @@ pub fn conv_forward(
     scratch: &mut [f32],
 ) {
     let n = shape.samples(x.len(), y.len());
+    assert_eq!(weights.0.columns(), shape.filters, "weights were packed for another convolution");
     for s in 0..n {
         let x = &x[s * shape.input_len()..][..shape.input_len()];
         let y = &mut y[s * shape.output_len()..][..shape.output_len()];
@@ -341,6 +342,7 @@ pub fn conv_weight_gradient(
     scratch: &mut [f32],
 ) {
     let n = shape.samples(x.len(), dy.len());
+    assert!(db.is_empty() || db.len() == shape.filters, "{} bias gradients for {shape:?}", db.len());
     for s in 0..n {
         let x = &x[s * shape.input_len()..][..shape.input_len()];
         let dy = &dy[s * shape.output_len()..][..shape.output_len()];

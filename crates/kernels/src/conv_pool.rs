@@ -7,7 +7,7 @@
 use pulp::{Simd, WithSimd};
 
 use crate::conv::ConvShape;
-use crate::{Isa, tile};
+use crate::{Isa, size, tile};
 
 /// The kernel of one convolution with the filter outermost: `filters x kernel_height x (kernel_width x channels)`.
 #[derive(Debug, Clone)]
@@ -101,6 +101,13 @@ pub fn pooled_weight_gradient(
     pooled.check(shape);
     assert_eq!(x.len(), shape.input_len(), "x is not one sample of {shape:?}");
     assert_eq!(gathered.len(), shape.weights_len(), "gathered gradient of {shape:?}");
+    assert!(db.is_empty() || db.len() == shape.filters, "{} bias gradients for {shape:?}", db.len());
+    let frame = size(&[
+        shape.height + shape.pad.top + shape.pad.bottom,
+        shape.width + shape.pad.left + shape.pad.right,
+        shape.channels,
+    ]);
+    assert!(u32::try_from(frame).is_ok(), "places in {shape:?} do not fit into 32 bits");
     let (n, filters) = (pooled.y.len(), shape.filters);
     let windows = n / filters;
     let (gradients, frame) = scratch.split_at_mut(n);

@@ -72,6 +72,7 @@ pub fn dense_forward(
     y: &mut [f32],
 ) {
     let n = shape.samples(x.len(), y.len());
+    assert_eq!(weights.0.columns(), shape.units, "weights were packed for another dense layer");
     let runs = Runs { count: 1, len: shape.inputs, stride: 0 };
     gemm::product(isa, &DenseShape::grid(n, shape.inputs, shape.units), runs, x, &weights.0, bias, relu, y);
 }
@@ -79,6 +80,7 @@ pub fn dense_forward(
 /// `dx = dy w^T`, overwritten. `weights` were packed by [`DenseWeights::pack_gradient`].
 pub fn dense_input_gradient(isa: Isa, shape: &DenseShape, dy: &[f32], weights: &DenseWeights, dx: &mut [f32]) {
     let n = shape.samples(dx.len(), dy.len());
+    assert_eq!(weights.0.columns(), shape.inputs, "weights were packed for another dense layer");
     let runs = Runs { count: 1, len: shape.units, stride: 0 };
     gemm::product(isa, &DenseShape::grid(n, shape.units, shape.inputs), runs, dy, &weights.0, &[], false, dx);
 }
@@ -86,6 +88,7 @@ pub fn dense_input_gradient(isa: Isa, shape: &DenseShape, dy: &[f32], weights: &
 /// `dw += x^T dy` (`inputs x units`) and `db += sum of dy` (empty for none).
 pub fn dense_weight_gradient(isa: Isa, shape: &DenseShape, x: &[f32], dy: &[f32], dw: &mut [f32], db: &mut [f32]) {
     let n = shape.samples(x.len(), dy.len());
+    assert!(db.is_empty() || db.len() == shape.units, "{} bias gradients for {shape:?}", db.len());
     let runs = Runs { count: 1, len: shape.inputs, stride: 0 };
     gemm::outer(isa, &DenseShape::grid(n, shape.inputs, shape.units), runs, x, dy, shape.units, dw);
     bias_gradient(isa, dy, db);

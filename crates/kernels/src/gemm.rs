@@ -4,8 +4,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::Isa;
+use crate::size;
 use crate::tile::{self, MAX_ROWS, RowAddress, Runs, Scattered, Strided};
+use crate::{Isa, activation};
 
 /// A right-hand side `depth x columns`, cut into panels of a few registers so that a tile reads it front to back.
 /// Columns past the end are zero. Allocated once; packing writes in place.
@@ -48,7 +49,7 @@ fn panels(isa: Isa, depth: usize, columns: usize) -> Vec<Panel> {
         let width = vectors * lanes;
         panels.push(Panel { start, vectors, columns: width.min(columns - start), offset });
         start += width;
-        offset += width * depth;
+        offset += size(&[width, depth]);
     }
     panels
 }
@@ -57,7 +58,7 @@ impl Packed {
     /// Room for a `depth x columns` matrix, all zero.
     pub(crate) fn new(isa: Isa, depth: usize, columns: usize) -> Packed {
         let panels = panels(isa, depth, columns);
-        let size = panels.last().map_or(0, |p| p.offset + p.vectors * isa.lanes() * depth);
+        let size = panels.last().map_or(0, |p| p.offset + size(&[p.vectors, isa.lanes(), depth]));
         Packed { isa, depth, columns, panels, data: vec![0.0; size] }
     }
 
@@ -131,9 +132,16 @@ impl Grid {
 
     /// Checks that every pixel lies inside both arrays when `reach` and `width` elements are touched at each.
     fn check(&self, reach: usize, input: usize, width: usize, output: usize) {
-        let last = |l: &Lattice| l.at(self.rows - 1, self.columns - 1);
-        assert!(last(&self.input) + reach < input, "input of {input} elements is too short for {self:?} + {reach}");
-        assert!(last(&self.output) + width <= output, "output of {output} elements is too short for {self:?}");
+        // Checked arithmetic: a sum that wraps around would let anything pass.
+        let inside = |lattice: &Lattice, more: usize, len: usize| {
+            let row = (self.rows - 1).checked_mul(lattice.row);
+            let column = (self.columns - 1).checked_mul(lattice.column);
+            let last =
+                row.zip(column).and_then(|(r, c)| r.checked_add(c)?.checked_add(lattice.base)?.checked_add(more));
+            last.is_some_and(|end| end <= len) && self.rows.checked_mul(self.columns).is_some()
+        };
+        assert!(inside(&self.input, reach + 1, input), "input of {input} elements is too short for {self:?} + {reach}");
+        assert!(inside(&self.output, width, output), "output of {output} elements is too short for {self:?}");
     }
 
     fn pixel(&self, index: usize) -> (usize, usize) {
@@ -255,7 +263,7 @@ impl Product<'_> {
             let (r, c) = self.grid.pixel(first + i);
             let at = self.grid.output.at(r, c) + panel.start;
             for (j, value) in row.into_iter().enumerate() {
-                let value = if self.relu { simd.max_f32s(value, simd.splat_f32s(0.0)) } else { value };
+                let value = if self.relu { activation::relu(simd, value) } else { value };
                 // SAFETY: `product` checked the output of the last pixel and column.
                 unsafe {
                     let to = self.out.as_mut_ptr().add(at + j * lanes);

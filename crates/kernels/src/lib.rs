@@ -25,6 +25,17 @@ pub mod reference;
 mod softmax;
 mod tile;
 
+/// The product of sizes. Shapes are checked with it at the door, so a product that does not fit must not wrap around.
+///
+/// # Panics
+/// If it does not fit.
+pub(crate) fn size(factors: &[usize]) -> usize {
+    factors
+        .iter()
+        .try_fold(1_usize, |product, &factor| product.checked_mul(factor))
+        .expect("sizes that can be multiplied")
+}
+
 pub use activation::{Activation, LEAKY_SLOPE, activate, activate_to, activation_backward};
 pub use batch_norm::{Moments, batch_norm_backward, batch_norm_backward_sums, scale_shift};
 pub use conv::{

@@ -1,5 +1,5 @@
 //! The two register tiles that all matrix work is built from. Everything here is unchecked: [`crate::gemm`] checks
-//! shapes at the door and is the only caller.
+//! shapes at the door; [`crate::conv_pool`] uses the loads and stores alone, with checks of its own.
 //!
 //! A tile keeps `M` rows times `NV` registers of results in registers while it walks the inner dimension. `M` and
 //! `NV` are compile-time constants so that the accumulators never touch memory.
@@ -48,12 +48,12 @@ pub(crate) struct Runs {
 
 impl Runs {
     pub(crate) fn depth(&self) -> usize {
-        self.count * self.len
+        crate::size(&[self.count, self.len])
     }
 
     /// Offset of the last element.
     pub(crate) fn last(&self) -> usize {
-        (self.count - 1) * self.stride + self.len - 1
+        crate::size(&[self.count - 1, self.stride]).saturating_add(self.len - 1)
     }
 }
 
@@ -77,7 +77,7 @@ pub(crate) unsafe fn load<S: Simd>(p: *const f32) -> S::f32s {
     unsafe { p.cast::<S::f32s>().read_unaligned() }
 }
 
-/// Reads `lanes` floats (1 ..= register size); the lanes past them are zero.
+/// Reads `lanes` floats (0 ..= register size); the lanes past them are zero.
 /// # Safety
 /// `p` must be valid for reading `lanes` floats.
 #[inline(always)]

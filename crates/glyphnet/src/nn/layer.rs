@@ -54,8 +54,9 @@ impl Parameter {
         Parameter { name, shape, start, trained: true }
     }
 
+    /// Values in it; `usize::MAX` where there are more.
     pub(crate) fn len(&self) -> usize {
-        self.shape.iter().product()
+        self.shape.iter().fold(1, |product: usize, &n| product.saturating_mul(n))
     }
 }
 

@@ -65,6 +65,19 @@ impl Network {
         classes: usize,
         seed: u64,
     ) -> Result<Network, NetworkError> {
+        let mut network = Network::empty(specs, input, classes)?;
+        let (weights, state) = (&mut network.weights, &mut network.state);
+        let starts = network.layers.iter().flat_map(|layer| layer.spec.layer().parameters(layer.input));
+        let tensors = network.layers.iter().flat_map(|layer| &layer.tensors);
+        for (number, (tensor, parameter)) in tensors.zip(starts).enumerate() {
+            let array = if tensor.trained { &mut *weights } else { &mut *state };
+            init::fill(parameter.start, seed, number as u32, &mut array[tensor.range.clone()]);
+        }
+        Ok(network)
+    }
+
+    /// The network of these layers with every value zero.
+    pub(crate) fn empty(specs: &[LayerSpec], input: ImageShape, classes: usize) -> Result<Network, NetworkError> {
         if specs.is_empty() {
             return Err(NetworkError::Empty);
         }
@@ -72,37 +85,44 @@ impl Network {
             return Err(NetworkError::Classes(classes));
         }
         let mut network = Network { input, classes, layers: Vec::new(), weights: Vec::new(), state: Vec::new() };
-        let mut tensors = 0;
+        let (mut weights, mut state) = (0, 0);
         for (i, spec) in specs.iter().enumerate() {
-            network.push(i + 1, spec, seed, &mut tensors)?;
+            network.push(i + 1, spec, &mut weights, &mut state)?;
         }
         network.check_output()?;
+        (network.weights, network.state) = (vec![0.0; weights], vec![0.0; state]);
         Ok(network)
     }
 
-    fn push(&mut self, number: usize, spec: &LayerSpec, seed: u64, tensors: &mut u32) -> Result<(), NetworkError> {
+    /// Appends a layer; `weights` and `state` count the values placed so far.
+    fn push(
+        &mut self,
+        number: usize,
+        spec: &LayerSpec,
+        weights: &mut usize,
+        state: &mut usize,
+    ) -> Result<(), NetworkError> {
         let spec = self.resolve(spec);
         let kind = spec.kind();
+        let too_large = |what| NetworkError::TooLarge { number, kind, what };
         let input = self.layers.last().map_or(Shape::from(self.input), |layer| layer.output);
         let layer = spec.layer();
         let output = layer.output(input).map_err(|error| NetworkError::Layer { number, kind, error })?;
         if output.len() > LARGEST {
-            return Err(NetworkError::TooLarge { number, kind, what: format!("its output is {output}") });
+            return Err(too_large(format!("its output is {output}")));
         }
         let parameters = layer.parameters(input);
-        let needed: usize = parameters.iter().map(|p| p.shape.iter().fold(1, |a: usize, &b| a.saturating_mul(b))).sum();
-        if needed.saturating_add(self.weights.len()) > LARGEST {
-            return Err(NetworkError::TooLarge { number, kind, what: format!("it has {needed} parameters") });
+        let needed = parameters.iter().fold(0_usize, |sum, parameter| sum.saturating_add(parameter.len()));
+        if needed.saturating_add(*weights + *state) > LARGEST {
+            return Err(too_large(format!("it has {needed} parameters")));
         }
         let name = self.unique_name(kind);
         let macs = layer.macs(input);
         let mut placed = Vec::new();
         for parameter in parameters {
-            let array = if parameter.trained { &mut self.weights } else { &mut self.state };
-            let range = array.len()..array.len() + parameter.len();
-            array.resize(range.end, 0.0);
-            init::fill(parameter.start, seed, *tensors, &mut array[range.clone()]);
-            *tensors += 1;
+            let end = if parameter.trained { &mut *weights } else { &mut *state };
+            let range = *end..*end + parameter.len();
+            *end = range.end;
             let name = format!("{name}/{}", parameter.name);
             placed.push(Tensor { name, shape: parameter.shape, range, trained: parameter.trained });
         }
@@ -133,10 +153,30 @@ impl Network {
         if last.output != Shape::Vector(self.classes) {
             return Err(NetworkError::Output { got: last.output, classes: self.classes });
         }
-        match last_activation(&last.spec) {
-            Some(Activation::Softmax | Activation::Linear) | None => Ok(()),
-            Some(other) => Err(NetworkError::OutputActivation(format!("{other:?}").to_lowercase())),
+        match self.last_activation() {
+            None | Some((_, Activation::Linear)) => Ok(()),
+            Some((i, Activation::Softmax)) if self.softmax_can_wait(i) => Ok(()),
+            Some((_, other)) => Err(NetworkError::OutputActivation(format!("{other:?}").to_lowercase())),
         }
+    }
+
+    /// The last layer that changes values other than by moving or dropping them, and its activation. An activation
+    /// layer of linear changes nothing.
+    fn last_activation(&self) -> Option<(usize, Activation)> {
+        let meaningful = |layer: &NetworkLayer| match &layer.spec {
+            LayerSpec::Flatten(_) | LayerSpec::Dropout(_) => false,
+            LayerSpec::Activation(layer) => layer.activation != Activation::Linear,
+            _ => true,
+        };
+        let i = self.layers.iter().rposition(meaningful)?;
+        activation_of(&self.layers[i].spec).map(|activation| (i, activation))
+    }
+
+    /// Whether a softmax at layer `i` can be left to the loss: no dropout may follow it, and its classes must be the
+    /// last axis already.
+    fn softmax_can_wait(&self, i: usize) -> bool {
+        self.layers[i].output == Shape::Vector(self.classes)
+            && !self.layers[i..].iter().any(|layer| matches!(layer.spec, LayerSpec::Dropout(_)))
     }
 
     /// Shape of the images it takes.
@@ -219,20 +259,18 @@ impl Network {
     /// The layers as they are run: a final softmax is left to the loss and to prediction, which take logits.
     pub(super) fn runnable(&self) -> Vec<LayerSpec> {
         let mut specs = self.specs();
-        match specs.last_mut() {
-            Some(LayerSpec::Dense(dense)) if dense.activation == Activation::Softmax => {
-                dense.activation = Activation::Linear;
+        if let Some((i, Activation::Softmax)) = self.last_activation() {
+            match &mut specs[i] {
+                LayerSpec::Dense(dense) => dense.activation = Activation::Linear,
+                LayerSpec::Activation(layer) => layer.activation = Activation::Linear,
+                _ => {}
             }
-            Some(LayerSpec::Activation(layer)) if layer.activation == Activation::Softmax => {
-                layer.activation = Activation::Linear;
-            }
-            _ => {}
         }
         specs
     }
 }
 
-fn last_activation(spec: &LayerSpec) -> Option<Activation> {
+fn activation_of(spec: &LayerSpec) -> Option<Activation> {
     match spec {
         LayerSpec::Dense(dense) => Some(dense.activation),
         LayerSpec::Conv2d(conv) => Some(conv.activation),

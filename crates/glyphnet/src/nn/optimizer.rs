@@ -6,7 +6,7 @@ use glyphnet_kernels::{
 use rayon::prelude::*;
 
 use super::Network;
-use crate::recipe::{Clipping, OptimizerConfig};
+use crate::recipe::{AdamConfig, AdamwConfig, Clipping, OptimizerConfig};
 
 /// Weights that one task updates.
 pub(super) const SHARD: usize = 8192;
@@ -108,14 +108,10 @@ impl Shard {
                 };
                 rmsprop_update(isa, &rmsprop, weights, gradient, first, second, third);
             }
-            OptimizerConfig::Adam(c) => {
-                let adam =
-                    Adam { learning_rate, beta_1: c.beta_1, beta_2: c.beta_2, epsilon: c.epsilon, weight_decay, step };
-                adam_update(isa, &adam, weights, gradient, first, second);
-            }
-            OptimizerConfig::Adamw(c) => {
-                let adam =
-                    Adam { learning_rate, beta_1: c.beta_1, beta_2: c.beta_2, epsilon: c.epsilon, weight_decay, step };
+            OptimizerConfig::Adam(AdamConfig { beta_1, beta_2, epsilon, .. })
+            | OptimizerConfig::Adamw(AdamwConfig { beta_1, beta_2, epsilon, .. }) => {
+                let (beta_1, beta_2, epsilon) = (*beta_1, *beta_2, *epsilon);
+                let adam = Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay, step };
                 adam_update(isa, &adam, weights, gradient, first, second);
             }
         }

@@ -21,10 +21,10 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// Values in one sample.
+    /// Values in one sample; `usize::MAX` where there are more.
     pub fn len(&self) -> usize {
         match *self {
-            Shape::Image { height, width, channels } => height * width * channels,
+            Shape::Image { height, width, channels } => height.saturating_mul(width).saturating_mul(channels),
             Shape::Vector(n) => n,
         }
     }

@@ -123,7 +123,8 @@ impl Trainer {
         &self.threads
     }
 
-    /// The gradient of the last step's mean loss with respect to [`Network::weights`], after clipping.
+    /// The gradient of the last step's mean loss with respect to [`Network::weights`]; after
+    /// [`Trainer::step`] it is clipped.
     pub fn gradient(&self) -> &[f32] {
         &self.gradient
     }
@@ -131,7 +132,7 @@ impl Trainer {
     /// Runs one step on a batch: returns the sum of its losses and the number of right answers, both before the update.
     ///
     /// # Panics
-    /// If the batch has more samples than the batch size, or a label is no class.
+    /// If the batch is empty or has more samples than the batch size, or a label is no class.
     pub fn step(&mut self, batch: &dyn Batch, learning_rate: f64) -> LossSum {
         let loss = self.accumulate(batch);
         self.reduce(batch.len());
@@ -144,7 +145,8 @@ impl Trainer {
         loss
     }
 
-    /// Forward and backward without an update: fills [`Trainer::gradient`].
+    /// Forward and backward without clipping and without an update of the weights: fills [`Trainer::gradient`]. Batch
+    /// norm's running averages move, as in any training pass.
     pub fn gradient_step(&mut self, batch: &dyn Batch) -> LossSum {
         let loss = self.accumulate(batch);
         self.reduce(batch.len());

@@ -32,6 +32,10 @@ impl TrainingData {
         let Some(labels) = &source.train.labels else {
             return Err(Error::Mismatch(format!("{} has no labels: training needs them", source.name)));
         };
+        check_labels(&source.train, "training", source)?;
+        if let Some(validation) = &source.validation {
+            check_labels(validation, "validation", source)?;
+        }
         let seed = recipe.train.seed;
         let mut rows: Vec<u32> = (0..source.train.len() as u32).collect();
         if recipe.data.limit > 0 && recipe.data.limit < rows.len() {
@@ -61,6 +65,23 @@ impl TrainingData {
         let validation_indices = pick(&split.held_out);
         let validation = Some(source.train.select(&validation_indices));
         Ok(TrainingData { train: source.train.select(&pick(&split.train)), validation_indices, validation, notes })
+    }
+}
+
+/// A source that was put together in code may be wrong in ways that a file cannot.
+fn check_labels(dataset: &Dataset, split: &str, source: &Source) -> Result<(), Error> {
+    let Some(labels) = &dataset.labels else { return Ok(()) };
+    let (images, classes, name) = (dataset.len(), source.classes.len(), &source.name);
+    if labels.len() != images {
+        let labels = labels.len();
+        return Err(Error::Mismatch(format!("{name}: {images} {split} images have {labels} labels")));
+    }
+    match labels.iter().position(|&label| label as usize >= classes) {
+        None => Ok(()),
+        Some(row) => {
+            let label = labels[row];
+            Err(Error::Mismatch(format!("{name}: {split} image {row} has label {label}, of {classes} classes")))
+        }
     }
 }
 

@@ -144,7 +144,9 @@ pub fn fit(
             seconds: started.elapsed().as_secs_f64(),
         };
         observer.event(&Event::Epoch(&record));
-        if run.end_epoch(record, observer)?.is_break() {
+        let flow = run.end_epoch(record, observer)?;
+        interrupted = observer.stop_requested();
+        if interrupted || flow.is_break() {
             break;
         }
     }
@@ -184,22 +186,7 @@ impl<'a> Run<'a> {
         }
         recipe.preprocess.check(shape.channels).map_err(Error::Mismatch)?;
         let network = Sequential::from(recipe.layer.clone()).build(shape, source.classes.len(), seed)?;
-        let counts = glyphnet_data::stats::class_counts(&data.train, source.classes.len()).unwrap_or_default();
-        let class_weights = match &recipe.train.class_weights {
-            None => None,
-            Some(weights) => Some(weights.resolve(&counts).ok_or_else(|| {
-                let classes = counts.len();
-                Error::Mismatch(format!("train.class_weights must have one weight for each of the {classes} classes"))
-            })?),
-        };
-        let trainer_options = TrainerOptions {
-            isa: options.isa,
-            batch_size: recipe.train.batch_size.min(data.train.len()),
-            seed,
-            label_smoothing: recipe.train.label_smoothing as f32,
-            class_weights: class_weights.map(|w| w.iter().map(|&w| w as f32).collect()),
-            optimizer: recipe.optimizer.clone(),
-        };
+        let trainer_options = trainer_options(recipe, &data.train, source.classes.len(), options.isa)?;
         let steps = data.train.len().div_ceil(recipe.train.batch_size) as u64;
         let base = recipe.optimizer.learning_rate();
         let watch = Watch::new(recipe, data.validation.is_some());
@@ -265,9 +252,12 @@ impl<'a> Run<'a> {
         Ok(Some((loss / images as f64, correct as f64 / images as f64)))
     }
 
+    fn parts(&self, network: Network) -> ModelParts {
+        ModelParts { network, classes: self.classes.clone(), preprocess: self.preprocess.clone() }
+    }
+
     fn model(&self, network: Network) -> Model {
-        let parts = ModelParts { network, classes: self.classes.clone(), preprocess: self.preprocess.clone() };
-        Model::with_isa(parts, self.options.isa)
+        Model::with_isa(self.parts(network), self.options.isa)
     }
 
     fn validate(&self, validation: Option<&Dataset>, observer: &mut dyn Observer) -> Result<Option<Score>, Error> {
@@ -303,7 +293,7 @@ impl<'a> Run<'a> {
             self.keep(epoch)?;
         }
         if let (Some(reduce), Some(config)) = (&mut self.reduce_lr, &self.recipe.reduce_lr_on_plateau) {
-            let from = self.schedule.learning_rate(self.trainer.steps()) as f32;
+            let from = self.schedule.base() as f32;
             let value = record.value(config.monitor).unwrap_or(f64::NAN);
             if let Some(to) = reduce.on_epoch_end(value, from) {
                 say(reduce.message(epoch, from, to));
@@ -329,12 +319,7 @@ impl<'a> Run<'a> {
     fn keep(&mut self, epoch: u32) -> Result<(), Error> {
         let network = self.trainer.network().clone();
         if let Some(folder) = &self.options.folder {
-            let parts = ModelParts {
-                network: network.clone(),
-                classes: self.classes.clone(),
-                preprocess: self.preprocess.clone(),
-            };
-            model_file::save(&parts, &folder.file("model.safetensors"))?;
+            model_file::save(&self.parts(network.clone()), &folder.file("model.safetensors"))?;
         }
         self.best = Some((epoch, network));
         Ok(())
@@ -375,10 +360,28 @@ impl<'a> Run<'a> {
             images: self.images,
             validation: validation.map(|e| e.score),
             test: test.map(|e| e.score),
-            interrupted,
+            interrupted: interrupted || observer.stop_requested(),
             model,
         })
     }
+}
+
+fn trainer_options(recipe: &Recipe, train: &Dataset, classes: usize, isa: Isa) -> Result<TrainerOptions, Error> {
+    let counts = glyphnet_data::stats::class_counts(train, classes).unwrap_or_default();
+    let class_weights = match &recipe.train.class_weights {
+        None => None,
+        Some(weights) => Some(weights.resolve(&counts).ok_or_else(|| {
+            Error::Mismatch(format!("train.class_weights must have one weight for each of the {classes} classes"))
+        })?),
+    };
+    Ok(TrainerOptions {
+        isa,
+        batch_size: recipe.train.batch_size.min(train.len()),
+        seed: recipe.train.seed,
+        label_smoothing: recipe.train.label_smoothing as f32,
+        class_weights: class_weights.map(|w| w.iter().map(|&w| w as f32).collect()),
+        optimizer: recipe.optimizer.clone(),
+    })
 }
 
 fn predictions<'a>(

@@ -24,7 +24,7 @@ pub struct Metrics {
     pub simd: String,
     /// Epochs trained.
     pub epochs_run: u32,
-    /// The epoch whose network was kept, from 1.
+    /// The epoch whose network was kept, from 1; 0 for a run that was interrupted in its first epoch.
     pub best_epoch: u32,
     /// Seconds of training steps with their augmentation; no evaluation, reading or saving.
     pub train_seconds: f64,
@@ -32,9 +32,9 @@ pub struct Metrics {
     pub images_per_second: f64,
     /// Seconds that the trainer waited for data.
     pub data_wait_seconds: f64,
-    /// On the validation split; `null` where there is none.
+    /// On the validation split; `null` where there is none, or the run was interrupted.
     pub validation: Option<Score>,
-    /// On the test split; `null` where there is none or it has no labels.
+    /// On the test split; `null` where there is none, it has no labels, or the run was interrupted.
     pub test: Option<Score>,
 }
 

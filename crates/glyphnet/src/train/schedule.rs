@@ -48,6 +48,11 @@ impl Schedule {
         Schedule { base, warmup_steps, warmup_from, curve }
     }
 
+    /// The rate that the curve is a fraction of.
+    pub fn base(&self) -> f64 {
+        self.base
+    }
+
     /// The same curve below another rate, as after a reduction on a plateau.
     #[must_use]
     pub fn with_base(&self, base: f64) -> Schedule {

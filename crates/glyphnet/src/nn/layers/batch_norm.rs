@@ -153,7 +153,10 @@ impl Coupled for BatchNormOp {
                 *value = (f64::from(*value) * self.keep + new * (1.0 - self.keep)) as f32;
             };
             average(2, moments.mean[c]);
-            average(3, variance);
+            // One value has no unbiased variance; the running one then stays as it is.
+            if variance.is_finite() {
+                average(3, variance);
+            }
         }
     }
 

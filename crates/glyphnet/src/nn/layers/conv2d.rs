@@ -76,9 +76,7 @@ impl Conv2d {
 
 impl Layer for &Conv2d {
     fn output(&self, input: Shape) -> Result<Shape, LayerError> {
-        if self.filters == 0 {
-            return Err(LayerError::Setting { key: "filters", needs: "at least 1", got: "0".to_owned() });
-        }
+        super::count("filters", self.filters)?;
         Ok(self.window(input)?.output(self.filters))
     }
 
@@ -124,7 +122,8 @@ struct ConvOp {
 
 impl Op for ConvOp {
     fn needs(&self) -> Needs {
-        let scratch = self.shape.forward_scratch_len().max(self.shape.gradient_scratch_len());
+        let gradient = self.gradient.as_ref().map_or(0, |_| self.shape.gradient_scratch_len());
+        let scratch = self.shape.forward_scratch_len().max(gradient);
         Needs { floats: self.epilogue.tape_len(self.shape.output_len()), scratch, ..Needs::default() }
     }
 

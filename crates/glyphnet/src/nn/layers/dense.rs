@@ -50,9 +50,7 @@ impl Dense {
 
 impl Layer for &Dense {
     fn output(&self, input: Shape) -> Result<Shape, LayerError> {
-        if self.count() == 0 {
-            return Err(LayerError::Setting { key: "units", needs: "at least 1", got: "0".to_owned() });
-        }
+        super::count("units", self.count())?;
         match input {
             Shape::Vector(_) => Ok(Shape::Vector(self.count())),
             Shape::Image { .. } => {

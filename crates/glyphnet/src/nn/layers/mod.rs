@@ -17,6 +17,19 @@ pub(crate) use pool2d::{AvgPool, MaxPool};
 
 use std::ops::Range;
 
+use crate::nn::LayerError;
+
+/// The most filters or units that a layer may have.
+const MOST: usize = 1 << 24;
+
+/// Checks a number of filters or units.
+fn count(key: &'static str, n: usize) -> Result<(), LayerError> {
+    if (1..=MOST).contains(&n) {
+        return Ok(());
+    }
+    Err(LayerError::Setting { key, needs: "between 1 and 16,777,216", got: n.to_string() })
+}
+
 /// The gradients of a layer's weights and bias (empty for none); the bias lies right behind the weights.
 fn split_gradient<'a>(
     gradient: &'a mut [f32],

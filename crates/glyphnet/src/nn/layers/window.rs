@@ -17,6 +17,9 @@ pub(crate) struct Window {
 /// The largest kernel, window, stride or padding: anything larger is a slip of the pen.
 const LARGEST: usize = 1024;
 
+/// The most values that one padded sample may have: it is laid out in memory once a thread.
+const LARGEST_FRAME: usize = 1 << 28;
+
 impl Window {
     /// Resolves the settings of a layer against its input.
     pub(crate) fn new(
@@ -45,6 +48,10 @@ impl Window {
         let (padded_h, padded_w) = (height + pad.top + pad.bottom, width + pad.left + pad.right);
         if padded_h < size.0 || padded_w < size.1 {
             let needs = format!("at least {} x {} pixels with its padding", size.0, size.1);
+            return Err(LayerError::Input { needs, got: input });
+        }
+        if padded_h.saturating_mul(padded_w).saturating_mul(channels) > LARGEST_FRAME {
+            let needs = format!("at most {LARGEST_FRAME} values with its padding");
             return Err(LayerError::Input { needs, got: input });
         }
         Ok(Window { height, width, channels, size, stride, pad })

@@ -1,0 +1,128 @@
+//! Corners that once went wrong: single-sample batches, softmax in odd places, sizes that overflow, hostile models.
+
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
+
+use glyphnet::model_file::{ModelParts, from_bytes, to_bytes};
+use glyphnet::nn::{
+    Activation, ActivationLayer, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten, Network, NetworkError, Padding,
+    Pair, Sequential, Threads, Trainer, TrainerOptions,
+};
+use glyphnet::recipe::OptimizerConfig;
+use glyphnet::{Images, Isa, Model, Preprocess};
+use glyphnet_data::ImageShape;
+
+const SHAPE: ImageShape = ImageShape { height: 4, width: 4, channels: 1 };
+
+/// So many samples whose pixels are their position.
+struct Ramp(usize);
+
+impl Batch for Ramp {
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    fn fill(&self, position: usize, input: &mut [f32]) {
+        input.iter_mut().zip(0_u8..).for_each(|(x, i)| *x = (position as f32 + f32::from(i)) / 16.0);
+    }
+
+    fn label(&self, position: usize) -> u32 {
+        position as u32 % 2
+    }
+}
+
+fn trainer(network: Network, batch_size: usize, isa: Isa) -> Trainer {
+    let options = TrainerOptions {
+        isa,
+        batch_size,
+        seed: 0,
+        label_smoothing: 0.0,
+        class_weights: None,
+        optimizer: OptimizerConfig::default(),
+    };
+    Trainer::new(network, Threads::new(1).unwrap(), options).unwrap()
+}
+
+#[test]
+fn batch_norm_survives_a_last_batch_of_one_image() {
+    let norm = BatchNorm { torch_momentum: Some(0.1), ..BatchNorm::default() };
+    let network = Sequential::new().add(Flatten {}).add(Dense::new(3)).add(norm).add(Dense::new(2));
+    let mut trainer = trainer(network.build(SHAPE, 2, 1).unwrap(), 4, Isa::detect());
+    trainer.step(&Ramp(4), 1e-3);
+    trainer.step(&Ramp(1), 1e-3);
+    let (weights, state) = (trainer.network().weights(), trainer.network().state());
+    assert!(weights.iter().chain(state).all(|v| v.is_finite()), "{state:?}");
+}
+
+#[test]
+fn a_broken_kernel_shows_in_the_loss_on_every_instruction_set() {
+    for isa in Isa::available() {
+        let conv = Conv2d::new(5, 3).activation(Activation::Relu);
+        let network = Sequential::new().add(conv).add(Flatten {}).add(Dense::new(2)).build(SHAPE, 2, 1).unwrap();
+        let mut weights = network.weights().to_vec();
+        weights[0] = f32::NAN;
+        let state = network.state().to_vec();
+        let mut trainer = trainer(network, 2, isa);
+        trainer.set_weights(&weights, &state);
+        assert!(trainer.step(&Ramp(2), 1e-3).loss.is_nan(), "{isa}: a relu hides NaN");
+    }
+}
+
+#[test]
+fn softmax_is_applied_once_wherever_it_stands_at_the_end() {
+    let logits = |network: Sequential| {
+        let network = network.build(SHAPE, 3, 5).unwrap();
+        let parts = ModelParts {
+            network,
+            classes: ["a", "b", "c"].map(str::to_owned).to_vec(),
+            preprocess: Preprocess::default(),
+        };
+        let images = Images::new(SHAPE, (0..16).map(|i| i * 16).collect()).unwrap();
+        Model::new(parts).predict(&images).unwrap().row(0).to_vec()
+    };
+    let dense = || Sequential::new().add(Flatten {}).add(Dense::new(3));
+    let plain = logits(dense());
+    let softmax = || ActivationLayer { activation: Activation::Softmax };
+    let linear = ActivationLayer { activation: Activation::Linear };
+    let with_softmax = Sequential::new().add(Flatten {}).add(Dense::new(3).activation(Activation::Softmax));
+    assert_eq!(plain, logits(dense().add(softmax())));
+    assert_eq!(plain, logits(with_softmax.clone().add(linear)));
+    assert_eq!(plain, logits(with_softmax.clone().add(Flatten {})));
+    let dropped = with_softmax.add(Dropout { rate: 0.5 }).build(SHAPE, 3, 5);
+    assert!(matches!(dropped, Err(NetworkError::OutputActivation(_))), "{dropped:?}");
+}
+
+#[test]
+fn sizes_that_overflow_are_refused() {
+    let huge = [1 << 24, 1 << 40, usize::MAX / 2 + 1, usize::MAX];
+    for filters in huge {
+        let network = Sequential::new().add(Conv2d::new(filters, 1)).add(Flatten {}).add(Dense::new(2));
+        assert!(network.build(SHAPE, 2, 0).is_err(), "{filters} filters");
+        assert!(Sequential::new().add(Flatten {}).add(Dense::new(filters)).build(SHAPE, filters, 0).is_err());
+    }
+    let wide = ImageShape { height: 1, width: 1, channels: 1024 };
+    let padded = Conv2d::new(1, 1).padding(Padding::Explicit(Pair::Both(1024))).stride(1024);
+    assert!(Sequential::new().add(padded).add(Flatten {}).add(Dense::new(2)).build(wide, 2, 0).is_err());
+}
+
+#[test]
+fn model_files_with_impossible_values_are_refused() {
+    let norm = BatchNorm::default();
+    let network = Sequential::new().add(Flatten {}).add(Dense::new(2)).add(norm).build(SHAPE, 2, 0).unwrap();
+    let classes = vec!["a".to_owned(), "b".to_owned()];
+    let good = ModelParts { network, classes, preprocess: Preprocess::default() };
+    let bytes = to_bytes(&good).unwrap();
+    assert_eq!(from_bytes(&bytes, "good").unwrap(), good);
+    assert_eq!(to_bytes(&good).unwrap(), bytes);
+    let refused = |spoil: fn(&mut Network), name: &str| {
+        let mut parts = good.clone();
+        spoil(&mut parts.network);
+        let error = from_bytes(&to_bytes(&parts).unwrap(), "bad").unwrap_err().to_string();
+        assert!(error.contains(name), "{error}");
+    };
+    refused(|network| network.weights_mut()[3] = f32::NAN, "dense/kernel");
+    refused(|network| network.weights_mut()[0] = f32::INFINITY, "dense/kernel");
+    refused(|network| network.state_mut()[2] = -1.0, "batch_norm/moving_variance");
+    for end in (0..bytes.len()).step_by(7) {
+        assert!(from_bytes(&bytes[..end], "cut").is_err(), "cut at {end}");
+    }
+}
