@@ -53,6 +53,45 @@ fn batch_norm_survives_a_last_batch_of_one_image() {
     assert!(weights.iter().chain(state).all(|v| v.is_finite()), "{state:?}");
 }
 
+/// The same samples with their labels as one-hot rows.
+struct OneHot(Ramp);
+
+impl Batch for OneHot {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn fill(&self, position: usize, input: &mut [f32]) {
+        self.0.fill(position, input);
+    }
+
+    fn label(&self, _: usize) -> u32 {
+        unreachable!("a batch with targets is not asked for labels")
+    }
+
+    fn has_targets(&self) -> bool {
+        true
+    }
+
+    fn target(&self, position: usize, target: &mut [f32]) {
+        target.fill(0.0);
+        target[self.0.label(position) as usize] = 1.0;
+    }
+}
+
+#[test]
+fn one_hot_rows_and_labels_train_alike() {
+    let network = Sequential::new().add(Flatten {}).add(Dense::new(2)).build(SHAPE, 2, 1).unwrap();
+    let mut by_label = trainer(network.clone(), 5, Isa::detect());
+    let mut by_row = trainer(network, 5, Isa::detect());
+    for _ in 0..3 {
+        let (a, b) = (by_label.step(&Ramp(5), 1e-2), by_row.step(&OneHot(Ramp(5)), 1e-2));
+        assert!((a.loss - b.loss).abs() < 1e-6 && a.correct == b.correct, "{a:?} and {b:?}");
+    }
+    let pairs = by_label.network().weights().iter().zip(by_row.network().weights());
+    assert!(pairs.clone().count() > 0 && pairs.clone().all(|(a, b)| (a - b).abs() < 1e-6));
+}
+
 #[test]
 fn a_broken_kernel_shows_in_the_loss_on_every_instruction_set() {
     for isa in Isa::available() {

@@ -21,10 +21,19 @@ fn assert_close(what: &str, got: &[f32], want: &[f64]) {
 fn check(shape: &ConvShape, window: (usize, usize), stride: (usize, usize)) {
     let mut stream = Stream::new(17, Purpose::Sample, shape.width as u32, shape.filters as u32);
     let x = values(&mut stream, shape.input_len());
+    check_input(shape, window, stride, Pad::NONE, &x);
+    // Wide areas of one value, as the paper around a digit: every window there is a tie.
+    let flat: Vec<f32> = x.iter().enumerate().map(|(i, &v)| if i % 37 == 0 { v } else { 0.25 }).collect();
+    let pad = Pad { top: 1, bottom: 0, left: 1, right: 1 };
+    check_input(shape, window, stride, pad, &flat);
+}
+
+fn check_input(shape: &ConvShape, window: (usize, usize), stride: (usize, usize), pad: Pad, x: &[f32]) {
+    let mut stream = Stream::new(18, Purpose::Sample, shape.width as u32, shape.filters as u32);
     let w = values(&mut stream, shape.weights_len());
-    let z: Vec<f32> = naive::conv_forward(shape, 1, &x, &w, &[]).iter().map(|&v| v.max(0.0) as f32).collect();
+    let z: Vec<f32> = naive::conv_forward(shape, 1, x, &w, &[]).iter().map(|&v| v.max(0.0) as f32).collect();
     let (height, width, channels) = (shape.out_height(), shape.out_width(), shape.filters);
-    let pool = PoolShape { height, width, channels, window, stride, pad: Pad::NONE };
+    let pool = PoolShape { height, width, channels, window, stride, pad };
     let (mut y, mut argmax) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
     max_pool_forward(Isa::SCALAR, &pool, &z, &mut y, &mut argmax);
     let dy = values(&mut stream, y.len());
@@ -34,14 +43,14 @@ fn check(shape: &ConvShape, window: (usize, usize), stride: (usize, usize)) {
     }
     assert!(dz.iter().any(|&d| d != 0.0), "{shape:?} tests nothing");
     let dx_want = naive::conv_input_gradient(shape, 1, &dz, &w);
-    let (dw_want, db_want) = naive::conv_weight_gradient(shape, 1, &x, &dz);
+    let (dw_want, db_want) = naive::conv_weight_gradient(shape, 1, x, &dz);
     for isa in Isa::available() {
         let what = |part: &str| format!("{isa} {shape:?} {window:?} {part}");
         let pooled = Pooled { y: &y, dy: &dy, argmax: &argmax };
         let mut scratch = vec![f32::NAN; pooled_scratch_len(shape, y.len())];
         let mut indices = vec![u32::MAX; y.len() + shape.filters];
         let (mut gathered, mut db) = (vec![0.0; w.len()], vec![0.5; shape.filters]);
-        pooled_weight_gradient(isa, shape, &x, pooled, &mut gathered, &mut db, &mut scratch, &mut indices);
+        pooled_weight_gradient(isa, shape, x, pooled, &mut gathered, &mut db, &mut scratch, &mut indices);
         let mut dw = vec![0.25; w.len()];
         add_filter_major(shape, &gathered, &mut dw);
         assert_close(&what("dw"), &dw, &dw_want.iter().map(|v| v + 0.25).collect::<Vec<_>>());

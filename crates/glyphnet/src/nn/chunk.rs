@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use glyphnet_kernels::{LossOptions, LossSum, Moments, softmax_cross_entropy};
+use glyphnet_kernels::{LossOptions, LossSum, Moments, softmax_cross_entropy, softmax_cross_entropy_targets};
 
 use super::layer::{Backward, Pass};
 use super::plan::{Activations, Plan};
@@ -36,6 +36,7 @@ pub(super) struct Worker {
     /// Gradients at the two boundaries of the stage at hand.
     gradients: [Vec<f32>; 2],
     labels: Vec<u32>,
+    targets: Vec<f32>,
     /// One group's activations, where the plan is a single segment.
     activations: Option<Activations>,
 }
@@ -70,6 +71,7 @@ impl Worker {
             indices: vec![0; plan.scratch_indices()],
             gradients: std::array::from_fn(|_| vec![0.0; plan.widest() * group]),
             labels: Vec::with_capacity(group),
+            targets: vec![0.0; plan.output * group],
             activations: keep.then(|| Activations::new(plan, group)),
         }
     }
@@ -102,6 +104,7 @@ pub(super) struct Work<'a> {
     indices: &'a mut [u32],
     gradients: &'a mut [Vec<f32>; 2],
     labels: &'a mut Vec<u32>,
+    targets: &'a mut [f32],
 }
 
 /// Samples that run through a segment together.
@@ -134,6 +137,7 @@ impl<'a> Work<'a> {
             indices: &mut worker.indices,
             gradients: &mut worker.gradients,
             labels: &mut worker.labels,
+            targets: &mut worker.targets,
         }
     }
 
@@ -222,15 +226,22 @@ impl<'a> Work<'a> {
     /// The loss of a group, and its gradient at the last boundary.
     fn loss(&mut self, group: &Group, batch: &dyn Batch) {
         let StepContext { plan, options, batch: size, .. } = self.context;
-        self.labels.clear();
-        self.labels.extend((0..group.slots.len()).map(|i| batch.label(group.first + i)));
         let logits = self.activations.at(plan, plan.stages.len(), &group.slots);
         let loss_options =
             LossOptions { smoothing: options.label_smoothing, class_weights: options.class_weights.as_deref() };
+        let (isa, classes, scale) = (options.isa, plan.output, 1.0 / size as f32);
         let dlogits = &mut self.gradients[0][..logits.len()];
-        let scale = 1.0 / size as f32;
-        let loss =
-            softmax_cross_entropy(options.isa, plan.output, logits, self.labels, &loss_options, scale, dlogits, None);
+        let loss = if batch.has_targets() {
+            let targets = &mut self.targets[..logits.len()];
+            for (i, target) in targets.chunks_exact_mut(classes).enumerate() {
+                batch.target(group.first + i, target);
+            }
+            softmax_cross_entropy_targets(isa, classes, logits, targets, &loss_options, scale, Some(dlogits), None)
+        } else {
+            self.labels.clear();
+            self.labels.extend((0..group.slots.len()).map(|i| batch.label(group.first + i)));
+            softmax_cross_entropy(isa, classes, logits, self.labels, &loss_options, scale, dlogits, None)
+        };
         self.loss.loss += loss.loss;
         self.loss.correct += loss.correct;
     }

@@ -34,6 +34,15 @@ pub trait Batch: Sync {
 
     /// Its label.
     fn label(&self, position: usize) -> u32;
+
+    /// Whether the batch has targets instead of labels: one-hot or soft rows, one probability for each class.
+    fn has_targets(&self) -> bool {
+        false
+    }
+
+    /// Writes the target of the sample at `position`, one value for each class. Asked only where
+    /// [`Batch::has_targets`]; the label is then not asked.
+    fn target(&self, _position: usize, _target: &mut [f32]) {}
 }
 
 /// What a [`Trainer`] needs to know besides the network.
