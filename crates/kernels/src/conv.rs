@@ -153,7 +153,7 @@ impl Frame {
 }
 
 /// The kernel of one convolution, packed for the forward pass. Repack after every change of the weights.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ForwardWeights(Packed);
 
 impl ForwardWeights {
@@ -171,7 +171,7 @@ impl ForwardWeights {
 }
 
 /// The kernel of one convolution, packed for the input gradient: one matrix per phase of the stride.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct GradientWeights {
     shape: ConvShape,
     phases: Vec<(Phase, Packed)>,

@@ -32,7 +32,7 @@ impl DenseShape {
 }
 
 /// The weights of a dense layer, packed for the forward pass or, transposed, for the input gradient.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct DenseWeights(Packed);
 
 impl DenseWeights {

@@ -10,14 +10,19 @@ use crate::{Isa, activation};
 
 /// A right-hand side `depth x columns`, cut into panels of a few registers so that a tile reads it front to back.
 /// Columns past the end are zero. Allocated once; packing writes in place.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Packed {
     isa: Isa,
     depth: usize,
     columns: usize,
     panels: Vec<Panel>,
     data: Vec<f32>,
+    /// Where the first panel starts in `data`: at the start of a cache line, so that no register straddles two.
+    start: usize,
 }
+
+/// Floats in a cache line.
+const LINE: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Panel {
@@ -58,8 +63,10 @@ impl Packed {
     /// Room for a `depth x columns` matrix, all zero.
     pub(crate) fn new(isa: Isa, depth: usize, columns: usize) -> Packed {
         let panels = panels(isa, depth, columns);
-        let size = panels.last().map_or(0, |p| p.offset + size(&[p.vectors, isa.lanes(), depth]));
-        Packed { isa, depth, columns, panels, data: vec![0.0; size] }
+        let len = panels.last().map_or(0, |p| p.offset + size(&[p.vectors, isa.lanes(), depth]));
+        let data = vec![0.0; len + LINE];
+        let start = data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
+        Packed { isa, depth, columns, panels, data, start }
     }
 
     /// Packs row `k` from `row(k)`, which must have at least `columns` elements.
@@ -68,7 +75,7 @@ impl Packed {
         for k in 0..self.depth {
             let source = row(k);
             for panel in &self.panels {
-                let at = panel.offset + k * panel.vectors * lanes;
+                let at = self.start + panel.offset + k * panel.vectors * lanes;
                 let from = &source[panel.start..panel.start + panel.columns];
                 self.data[at..at + panel.columns].copy_from_slice(from);
             }
@@ -81,7 +88,7 @@ impl Packed {
         for k in 0..self.depth {
             let source = source(k);
             for panel in &self.panels {
-                let at = panel.offset + k * panel.vectors * lanes;
+                let at = self.start + panel.offset + k * panel.vectors * lanes;
                 let from = source[panel.start * stride..].iter().step_by(stride);
                 for (to, &value) in self.data[at..at + panel.columns].iter_mut().zip(from) {
                     *to = value;
@@ -205,14 +212,17 @@ impl Product<'_> {
         if NV > tile::max_vectors::<S>() {
             return;
         }
-        let pixels = self.grid.rows * self.grid.columns;
-        let most = tile::max_rows::<S>(NV);
-        let tiles = pixels.div_ceil(most);
-        let mut done = 0;
-        for t in 0..tiles {
-            let rows = (pixels - done).div_ceil(tiles - t);
-            self.rows::<S, NV>(simd, panel, done, rows);
-            done += rows;
+        let (pixels, most) = (self.grid.rows * self.grid.columns, tile::max_rows::<S>(NV));
+        // Tiles stay within an image row where a row fills them well; narrow rows are tiled across.
+        let run = if self.grid.columns >= most { self.grid.columns } else { pixels };
+        let tiles = run.div_ceil(most);
+        for first in (0..pixels).step_by(run) {
+            let mut done = 0;
+            for t in 0..tiles {
+                let rows = (run - done).div_ceil(tiles - t);
+                self.rows::<S, NV>(simd, panel, first + done, rows);
+                done += rows;
+            }
         }
     }
 
@@ -221,12 +231,12 @@ impl Product<'_> {
         macro_rules! pick {
             ($($m:literal)*) => {
                 match rows {
-                    $($m => self.tile::<S, $m, NV>(simd, panel, first),)*
+                    $($m => apart(simd, ProductTile::<$m, NV> { product: self, panel, first }),)*
                     _ => unreachable!("a tile has at most {MAX_ROWS} rows"),
                 }
             };
         }
-        pick!(1 2 3 4 5 6 7 8 9 10 11 12 13)
+        pick!(1 2 3 4 5 6 7 8 9 10 11 12)
     }
 
     #[inline(always)]
@@ -251,7 +261,7 @@ impl Product<'_> {
         let base = self.grid.input.at(r, c);
         // SAFETY: `product` checked the last pixel of both lattices against the slices, and the panel lies in `data`.
         let acc = unsafe {
-            let (a, b) = (self.a.as_ptr().add(base), self.b.data.as_ptr().add(panel.offset));
+            let (a, b) = (self.a.as_ptr().add(base), self.b.data.as_ptr().add(self.b.start + panel.offset));
             if c + M <= self.grid.columns {
                 tile::product::<S, M, NV, _>(simd, a, Strided(self.grid.input.column), self.runs, b, start)
             } else {
@@ -281,6 +291,28 @@ impl Product<'_> {
             *offset = self.grid.input.at(r, c) - base;
         }
         offsets
+    }
+}
+
+/// Compiles `tile` as a function of its own: inlined into one large function, the register allocator would spill
+/// accumulators inside the innermost loops.
+#[inline(never)]
+fn apart<S: Simd, K: WithSimd>(simd: S, tile: K) -> K::Output {
+    simd.vectorize(tile)
+}
+
+struct ProductTile<'a, 'b, const M: usize, const NV: usize> {
+    product: &'a mut Product<'b>,
+    panel: Panel,
+    first: usize,
+}
+
+impl<const M: usize, const NV: usize> WithSimd for ProductTile<'_, '_, M, NV> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        self.product.tile::<S, M, NV>(simd, self.panel, self.first);
     }
 }
 
@@ -343,7 +375,7 @@ impl Outer<'_> {
                     }
                 };
             }
-            pick!(1 2 3 4 5 6 7 8 9 10 11 12 13);
+            pick!(1 2 3 4 5 6 7 8 9 10 11 12);
             done += rows;
         }
     }

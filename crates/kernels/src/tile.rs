@@ -34,8 +34,9 @@ impl RowAddress for Scattered<'_> {
     }
 }
 
-/// The most rows a tile may have, for any instruction set.
-pub(crate) const MAX_ROWS: usize = 13;
+/// The most rows a tile may have, for any instruction set: with one more, 32 registers no longer hold the operands
+/// beside two registers a row.
+pub(crate) const MAX_ROWS: usize = 12;
 
 /// The inner dimension of a product: `count` runs of `len` adjacent elements, `stride` elements apart. A convolution
 /// has one run per kernel row (kernel columns and channels are adjacent in NHWC), a dense layer has one run.
