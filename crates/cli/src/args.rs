@@ -157,12 +157,13 @@ pub(crate) struct PredictArgs {
     /// How to print: the formats json and csv are stable (docs/predict-output.md)
     #[arg(long, value_enum, default_value_t = OutputFormat::Table)]
     pub(crate) format: OutputFormat,
-    /// Swap dark and light: auto looks at each image whether it needs it
+    /// Swap dark and light: auto swaps an image that is the other way round than what a grey model has learned, and
+    /// never an image for a colour model; yes swaps all, no none
     #[arg(long, value_enum, default_value_t = Invert::Auto)]
     pub(crate) invert: Invert,
     /// How many classes to show for an image, the likeliest first
-    #[arg(long, value_name = "N", default_value = "3")]
-    pub(crate) top: std::num::NonZeroUsize,
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = parse_top)]
+    pub(crate) top: usize,
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
@@ -252,6 +253,12 @@ fn parse_size(text: &str) -> Result<(usize, usize), String> {
         (Some(height), Some(width)) => Ok((height, width)),
         _ => Err("give a height and a width, for example 32x48, or one number for both".to_owned()),
     }
+}
+
+/// A number of classes, at least 1; more than there are means all.
+fn parse_top(text: &str) -> Result<usize, String> {
+    let number = text.parse::<usize>().ok().filter(|&n| n > 0);
+    number.ok_or_else(|| "give a whole number, at least 1: how many classes to show".to_owned())
 }
 
 #[cfg(test)]

@@ -48,17 +48,17 @@ pub(crate) fn open_for(model: &Model, name: &str, options: &OpenOptions) -> Resu
     Ok(opened)
 }
 
-/// The images of a CSV file, labels or not; they must have the size of the model's input.
-pub(crate) fn csv_images(model: &Model, path: &Path) -> Result<Images, DataError> {
+/// The images of a CSV file, with labels or without; they must have the size of the model's input.
+pub(crate) fn read_csv(model: &Model, path: &Path) -> Result<Dataset, DataError> {
     let input = model.input();
     // A CSV file does not tell the sides of images that are not square.
     let size = (input.height != input.width).then_some((input.height, input.width));
-    let images = kaggle::read_csv(path, size)?.images;
-    if images.shape() != input {
-        let problem = format!("the images are {}, but the model takes {input}", images.shape());
+    let data = kaggle::read_csv(path, size)?;
+    if data.images.shape() != input {
+        let problem = format!("the images are {}, but the model takes {input}", data.images.shape());
         return Err(DataError::Csv { path: path.to_owned(), line: 1, column: None, problem });
     }
-    Ok(images)
+    Ok(data)
 }
 
 /// Predicts `images` block by block, so that `bar` can show how far it is; `each` gets the number of a block's first

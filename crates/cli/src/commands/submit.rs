@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use glyphnet::nn::Threads;
 use glyphnet_artifacts::write_submission;
+use glyphnet_data::Dataset;
 
 use super::model;
 use super::text::count;
@@ -16,9 +17,12 @@ pub(crate) fn run(args: SubmitArgs, out: &mut Out) -> Result<(), CliError> {
     let model = model::load(&args.model)?;
     let threads = Threads::new(args.threads.map_or(0, usize::from))?;
     let spinner = progress::spinner(format!("reading {}", args.input.display()));
-    let images = model::csv_images(&model, &args.input);
+    let data = model::read_csv(&model, &args.input);
     spinner.finish_and_clear();
-    let images = images?;
+    let Dataset { images, labels } = data?;
+    if labels.is_some() {
+        return Err(CliError::failed(format!("{} has labels; did you mean test.csv?", args.input.display())));
+    }
     let bar = progress::bar("predicting", images.len() as u64, Unit::Images);
     let mut labels = Vec::with_capacity(images.len());
     model::predict(&model, &threads, &images, &bar, |_, predictions| labels.extend(predictions.labels()))?;

@@ -124,6 +124,14 @@ pub(crate) fn png(height: u32, width: u32, pixels: &[u8]) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// An RGB PNG.
+pub(crate) fn colour_png(height: u32, width: u32, pixels: &[u8]) -> Vec<u8> {
+    let image = image::RgbImage::from_raw(width, height, pixels.to_vec()).unwrap();
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
 /// Kaggle's CSV: a label (unless there are none) and the pixels of 8 x 8 bars.
 pub(crate) fn csv_bars(count: u32, labels: bool) -> String {
     let mut text: Vec<String> = Vec::new();

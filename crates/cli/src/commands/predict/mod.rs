@@ -27,8 +27,8 @@ pub(crate) fn run(args: PredictArgs, out: &mut Out) -> Result<(), CliError> {
     let threads = Threads::new(args.threads.map_or(0, usize::from))?;
     let inputs = inputs::gather(&args.inputs)?;
     let bar = progress::bar("predicting", inputs.len() as u64, Unit::Images);
-    let top = usize::from(args.top);
-    let mut work = Work { model: &model, threads, invert: args.invert, top, bar, rows: Vec::new(), unreadable: 0 };
+    let (invert, top) = (args.invert, args.top);
+    let mut work = Work { model: &model, threads, invert, top, bar, rows: Vec::new(), unreadable: 0 };
     // Neighbouring image files go together; a CSV file is a block of its own.
     for group in inputs.chunk_by(|a, b| matches!((a, b), (Input::Image(_), Input::Image(_)))) {
         for block in group.chunks(BLOCK) {
@@ -105,7 +105,7 @@ impl Work<'_> {
 
     /// All images of a CSV file, which must have the model's input size, and how many they are.
     fn read_csv(&self, path: &Path) -> Result<(Vec<u8>, Option<usize>), DataError> {
-        let images = model::csv_images(self.model, path)?;
+        let images = model::read_csv(self.model, path)?.images;
         Ok((images.pixels().to_vec(), Some(images.len())))
     }
 
@@ -115,7 +115,8 @@ impl Work<'_> {
         let wanted = match self.invert {
             Invert::Yes => true,
             Invert::No => false,
-            Invert::Auto => learned.is_opposite_of(image, shape),
+            // In colour the complement is another colour, not the same thing on other ground: red would become cyan.
+            Invert::Auto => shape.channels == 1 && learned.is_opposite_of(image, shape),
         };
         if wanted {
             learned.swap(image, shape);

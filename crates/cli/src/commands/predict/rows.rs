@@ -53,6 +53,9 @@ pub(crate) fn write(rows: &[Row], format: OutputFormat, model: &str, out: &mut O
 }
 
 fn write_table(rows: &[Row], out: &mut Out) -> Result<(), CliError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     let (left, right) = (Align::Left, Align::Right);
     let mut table =
         Table::new([("input", left), ("class", left), ("probability", right), ("runners-up", left), ("", left)]);
