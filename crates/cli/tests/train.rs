@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -289,8 +290,38 @@ fn an_interrupted_run_keeps_its_model() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
     assert!(stderr.contains("interrupted") && !stderr.contains("panicked"), "{stderr}");
-    assert!(bench.read("run/history.csv").lines().count() > 1);
+    let history = bench.read("run/history.csv");
+    assert!(history.lines().count() > 1);
     bench.ok(&["evaluate", "--model", "run"]);
+    assert!(!bench.path("run/predictions.safetensors").exists(), "there is no prediction to hold");
+    let metrics = json(&bench.read("run/metrics.json"));
+    let best = history.lines().nth(metrics["best_epoch"].as_u64().unwrap() as usize).unwrap();
+    let loss: f64 = best.split(',').nth(3).unwrap().parse().unwrap();
+    assert_eq!(metrics["validation"]["loss"].as_f64(), Some(loss), "the best epoch's own");
+    assert!(metrics["test"].is_null(), "{metrics}");
+}
+
+/// No epoch of MNIST is over before the signal comes.
+#[cfg(unix)]
+#[test]
+fn a_run_interrupted_in_its_first_epoch_says_what_it_saved() {
+    let bench = Bench::new();
+    let args = ["train", "--out", "run", "--threads", "1"];
+    let mut child = bench.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("to train on") {
+        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{said}");
+    assert!(said.contains("no epoch was finished; the half-trained network was saved in run"), "{said}");
+    let metrics = json(&bench.read("run/metrics.json"));
+    assert_eq!((&metrics["epochs_run"], &metrics["best_epoch"]), (&Value::from(0), &Value::from(0)));
+    assert!(metrics["validation"].is_null() && metrics["images_per_second"].as_f64().unwrap() > 0.0, "{metrics}");
+    assert!(bench.path("run/model.safetensors").exists() && !bench.path("run/predictions.safetensors").exists());
 }
 
 /// The real digits, a few of them.

@@ -14,7 +14,7 @@ use super::run_folder::RunFolder;
 use super::schedule::Schedule;
 use crate::evaluate::{Evaluation, Score, SplitPredictions, evaluate_with_progress, write_predictions};
 use crate::model_file::{self, ModelParts};
-use crate::nn::{Network, Sequential, Threads, Trainer, TrainerOptions};
+use crate::nn::{Kernels, Network, Sequential, Threads, Trainer, TrainerOptions};
 use crate::recipe::{Mode, Monitor, Recipe};
 use crate::{Error, Model};
 
@@ -92,13 +92,14 @@ pub struct Outcome {
     pub model: Model,
     /// What each epoch brought.
     pub history: History,
-    /// The epoch whose network was kept, from 1.
+    /// The epoch whose network was kept, from 1; 0 where none was finished.
     pub best_epoch: u32,
     /// Seconds of training steps with their augmentation.
     pub train_seconds: f64,
     /// Images trained.
     pub images: u64,
-    /// The best network on validation; `None` where there is no such split.
+    /// The best network on validation, of an interrupted run as its epoch found it; `None` where there is no such
+    /// split, or the run was interrupted before its first epoch was over.
     pub validation: Option<Score>,
     /// The best network on test, read once; `None` where there is no labelled one, or the run was interrupted.
     pub test: Option<Score>,
@@ -349,16 +350,17 @@ impl<'a> Run<'a> {
                 None => "there are no test images: test is null in metrics.json",
             }));
         }
-        if let Some(folder) = &self.options.folder {
-            let path = folder.file("predictions.safetensors");
-            write_predictions(&path, &predictions(source, data, validation.as_ref(), test.as_ref()))?;
+        let predictions = predictions(source, data, validation.as_ref(), test.as_ref());
+        if let (Some(folder), false) = (&self.options.folder, predictions.is_empty()) {
+            write_predictions(&folder.file("predictions.safetensors"), &predictions)?;
         }
+        let validation = validation.as_ref().map(|e| e.score).or_else(|| self.history.validation(best_epoch));
         Ok(Outcome {
             history: self.history,
             best_epoch,
             train_seconds: self.train_seconds,
             images: self.images,
-            validation: validation.map(|e| e.score),
+            validation,
             test: test.map(|e| e.score),
             interrupted: interrupted || observer.stop_requested(),
             model,
@@ -376,6 +378,7 @@ fn trainer_options(recipe: &Recipe, train: &Dataset, classes: usize, isa: Isa) -
     };
     Ok(TrainerOptions {
         isa,
+        kernels: Kernels::default(),
         batch_size: recipe.train.batch_size.min(train.len()),
         seed: recipe.train.seed,
         label_smoothing: recipe.train.label_smoothing as f32,

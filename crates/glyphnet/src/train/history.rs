@@ -1,5 +1,6 @@
 //! What each epoch brought: `history.csv`.
 
+use crate::evaluate::Score;
 use crate::recipe::Monitor;
 use glyphnet_data::atomic::write_atomic;
 use serde::{Deserialize, Serialize, Serializer};
@@ -108,6 +109,12 @@ impl History {
     /// The last epoch.
     pub fn last(&self) -> Option<&EpochRecord> {
         self.records.last()
+    }
+
+    /// What the network was worth on validation after an epoch; `None` without such a split, or such an epoch.
+    pub fn validation(&self, epoch: u32) -> Option<Score> {
+        let record = self.records.iter().find(|record| record.epoch == epoch)?;
+        Some(Score { loss: record.val_loss?, accuracy: record.val_accuracy? })
     }
 
     /// The text of `history.csv`.

@@ -28,11 +28,12 @@ pub struct Metrics {
     pub best_epoch: u32,
     /// Seconds of training steps with their augmentation; no evaluation, reading or saving.
     pub train_seconds: f64,
-    /// Images trained over `train_seconds`.
+    /// Images of the steps that were finished over `train_seconds`.
     pub images_per_second: f64,
     /// Seconds that the trainer waited for data.
     pub data_wait_seconds: f64,
-    /// On the validation split; `null` where there is none, or the run was interrupted.
+    /// On the validation split, of an interrupted run as the best epoch found it; `null` where there is no such split,
+    /// or the run was interrupted in its first epoch.
     pub validation: Option<Score>,
     /// On the test split; `null` where there is none, it has no labels, or the run was interrupted.
     pub test: Option<Score>,

@@ -51,11 +51,11 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
     let outcome = outcome?;
     write_metrics(&plan, &options, &outcome, &folder)?;
     if outcome.interrupted {
-        let kept = match outcome.best_epoch {
-            0 => "the network as it was in its first epoch".to_owned(),
-            epoch => format!("the network of epoch {epoch}"),
-        };
-        say!("{kept} is in {}", folder.path().display());
+        let place = folder.path().display();
+        match outcome.best_epoch {
+            0 => say!("no epoch was finished; the half-trained network was saved in {place}"),
+            epoch => say!("the network of epoch {epoch} is in {place}"),
+        }
         return Err(CliError::Interrupted);
     }
     write_summary(&outcome, &source, folder.path(), out)
