@@ -4,8 +4,8 @@
 
 use glyphnet::model_file::{ModelParts, from_bytes, to_bytes};
 use glyphnet::nn::{
-    Activation, ActivationLayer, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten, Network, NetworkError, Padding,
-    Pair, Sequential, Threads, Trainer, TrainerOptions,
+    Activation, ActivationLayer, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten, Kernels, Network, NetworkError,
+    Padding, Pair, Sequential, Threads, Trainer, TrainerOptions,
 };
 use glyphnet::recipe::OptimizerConfig;
 use glyphnet::{Images, Isa, Model, Preprocess};
@@ -33,6 +33,7 @@ impl Batch for Ramp {
 fn trainer(network: Network, batch_size: usize, isa: Isa) -> Trainer {
     let options = TrainerOptions {
         isa,
+        kernels: Kernels::default(),
         batch_size,
         seed: 0,
         label_smoothing: 0.0,

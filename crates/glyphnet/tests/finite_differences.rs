@@ -6,7 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use glyphnet::nn::{Batch, LayerSpec, Network, Sequential, Threads, Trainer, TrainerOptions};
+use glyphnet::nn::{Batch, Kernels, LayerSpec, Network, Sequential, Threads, Trainer, TrainerOptions};
 use glyphnet::recipe::OptimizerConfig;
 use glyphnet_data::ImageShape;
 use glyphnet_kernels::Isa;
@@ -63,6 +63,7 @@ impl Probe {
         start.weights_mut().iter_mut().for_each(|w| *w += (random.unit() - 0.5) as f32 * 0.3);
         let options = TrainerOptions {
             isa,
+            kernels: Kernels::default(),
             batch_size: 24,
             seed: 11,
             label_smoothing: 0.1,

@@ -7,7 +7,7 @@
 mod common;
 
 use common::golden::{Differences, Golden, GoldenTensor};
-use glyphnet::nn::{Batch, LayerSpec, Network, Predictor, Sequential, Threads, Trainer, TrainerOptions};
+use glyphnet::nn::{Batch, Kernels, LayerSpec, Network, Predictor, Sequential, Threads, Trainer, TrainerOptions};
 use glyphnet::recipe::OptimizerConfig;
 use glyphnet_kernels::Isa;
 use serde::Deserialize;
@@ -80,6 +80,7 @@ fn check(golden: &Golden, case: &Case, isa: Isa, differences: &mut Differences) 
         // A batch size above the number of samples: the batch is a partial one.
         let options = TrainerOptions {
             isa,
+            kernels: Kernels::default(),
             batch_size: samples.len() + 5 * (threads - 1),
             seed: 0,
             label_smoothing: case.label_smoothing,

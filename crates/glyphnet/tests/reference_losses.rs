@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use glyphnet::nn::{Activation, Batch, Conv2d, Dense, Flatten, LayerSpec, Network, Sequential};
-use glyphnet::nn::{Threads, Trainer, TrainerOptions};
+use glyphnet::nn::{Kernels, Threads, Trainer, TrainerOptions};
 use glyphnet::recipe::OptimizerConfig;
 use glyphnet_data::{Dataset, ImageShape, OpenOptions, Preprocess};
 use glyphnet_kernels::Isa;
@@ -123,6 +123,7 @@ fn the_first_losses_equal_keras() {
         check_weights(&network, &run.initial_weights, 1e-7);
         let options = TrainerOptions {
             isa,
+            kernels: Kernels::Direct,
             batch_size: golden.batch_size,
             seed: 0,
             label_smoothing: 0.0,

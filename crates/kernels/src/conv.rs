@@ -105,7 +105,7 @@ impl ConvShape {
     }
 
     /// Checks that an array holds whole samples, and returns how many.
-    fn samples(&self, input: usize, output: usize) -> usize {
+    pub(crate) fn samples(&self, input: usize, output: usize) -> usize {
         let n = input / self.input_len().max(1);
         assert_eq!(n * self.input_len(), input, "input is not whole samples of {self:?}");
         assert_eq!(n * self.output_len(), output, "output is not {n} samples of {self:?}");
@@ -119,21 +119,21 @@ pub(crate) fn out_size(padded: usize, window: usize, stride: usize) -> usize {
 }
 
 /// A zero frame with an image laid in it; parts that fall outside are cut off.
-struct Frame {
-    height: usize,
-    width: usize,
-    channels: usize,
-    top: isize,
-    left: isize,
+pub(crate) struct Frame {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) channels: usize,
+    pub(crate) top: isize,
+    pub(crate) left: isize,
 }
 
 impl Frame {
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         size(&[self.height, self.width, self.channels])
     }
 
     /// Zeroes `to` and copies the `height x width` image `from` into its place.
-    fn place(&self, from: &[f32], height: usize, width: usize, to: &mut [f32]) {
+    pub(crate) fn place(&self, from: &[f32], height: usize, width: usize, to: &mut [f32]) {
         to.fill(0.0);
         let c = self.channels;
         let skip = (-self.left).max(0) as usize;
@@ -166,7 +166,7 @@ impl ForwardWeights {
     pub fn pack(&mut self, weights: &[f32]) {
         let columns = self.0.columns();
         assert_eq!(weights.len(), self.0.depth() * columns, "kernel has the wrong size");
-        self.0.pack_rows(|k| &weights[k * columns..(k + 1) * columns]);
+        self.0.pack_matrix(weights);
     }
 }
 

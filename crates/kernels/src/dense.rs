@@ -50,7 +50,7 @@ impl DenseWeights {
     pub fn pack_forward(&mut self, weights: &[f32]) {
         let units = self.0.columns();
         assert_eq!(weights.len(), self.0.depth() * units, "dense weights have the wrong size");
-        self.0.pack_rows(|k| &weights[k * units..(k + 1) * units]);
+        self.0.pack_matrix(weights);
     }
 
     /// Packs `weights` (`inputs x units`) for the input gradient.

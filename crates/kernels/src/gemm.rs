@@ -69,6 +69,21 @@ impl Packed {
         Packed { isa, depth, columns, panels, data, start }
     }
 
+    /// Packs a whole row-major matrix.
+    pub(crate) fn pack_matrix(&mut self, matrix: &[f32]) {
+        assert_eq!(matrix.len(), size(&[self.depth, self.columns]), "a matrix of another size");
+        match self.panels[..] {
+            // One full panel is the matrix itself.
+            [panel] if panel.vectors * self.isa.lanes() == self.columns => {
+                self.data[self.start..self.start + matrix.len()].copy_from_slice(matrix);
+            }
+            _ => {
+                let columns = self.columns;
+                self.pack_rows(|k| &matrix[k * columns..(k + 1) * columns]);
+            }
+        }
+    }
+
     /// Packs row `k` from `row(k)`, which must have at least `columns` elements.
     pub(crate) fn pack_rows<'a>(&mut self, row: impl Fn(usize) -> &'a [f32]) {
         let lanes = self.isa.lanes();

@@ -24,6 +24,7 @@ pub mod random;
 pub mod reference;
 mod softmax;
 mod tile;
+mod winograd;
 
 /// The product of sizes. Shapes are checked with it at the door, so a product that does not fit must not wrap around.
 ///
@@ -58,3 +59,4 @@ pub use pool::{
     max_pool_backward, max_pool_forward, max_pool_inference,
 };
 pub use softmax::{softmax_backward_rows, softmax_rows};
+pub use winograd::{WinogradWeights, winograd_fits, winograd_forward, winograd_scratch_len};

@@ -37,6 +37,18 @@ pub(crate) struct OpContext {
     pub(crate) tensors: Vec<Range<usize>>,
     /// Whether the op will be trained, and must keep what its backward pass needs.
     pub(crate) training: bool,
+    /// Which kernels it may use.
+    pub(crate) kernels: Kernels,
+}
+
+/// Which kernels a plan uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kernels {
+    /// The fastest for the sizes at hand. Winograd's convolution rounds some ten times more than a direct sum.
+    #[default]
+    Fast,
+    /// Direct sums alone: to compare with other programs to the last digits, or with the fast kernels.
+    Direct,
 }
 
 /// One tensor of a layer.

@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::layer::{Backward, Op, OpContext, Pass, Tape, Values};
+use super::layer::{Backward, Kernels, Op, OpContext, Pass, Tape, Values};
 use super::{Activation, LayerSpec, Shape};
 use glyphnet_kernels::{Isa, Moments};
 
@@ -62,7 +62,9 @@ impl Chain {
                 array.extend(values.values);
                 tensors.push((parameter.name, parameter.trained));
             }
-            let op = layer.op(&OpContext { isa, input, output, index, tensors: ranges.clone(), training });
+            let kernels = Kernels::Fast;
+            let context = OpContext { isa, input, output, index, tensors: ranges.clone(), training, kernels };
+            let op = layer.op(&context);
             chain.stages.push(Stage { op, tensors, ranges, output });
         }
         let values = Values { weights: &chain.weights, state: &chain.state };

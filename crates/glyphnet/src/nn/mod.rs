@@ -22,6 +22,7 @@ mod threads;
 mod trainer;
 
 pub use error::{LayerError, NetworkError};
+pub use layer::Kernels;
 pub use layer_spec::{ActivationLayer, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, LayerSpec, Pool2d};
 pub use network::{Network, NetworkLayer, Tensor};
 pub use predictor::Predictor;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use glyphnet_kernels::Isa;
 
 use super::Network;
-use super::layer::{Op, OpContext, Tape, Values};
+use super::layer::{Kernels, Op, OpContext, Tape, Values};
 use super::layers::fuse;
 
 /// Bytes of activations that a group may take: a group has as many samples as fit, at least one.
@@ -35,7 +35,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn new(network: &Network, isa: Isa, training: bool) -> Plan {
+    pub(super) fn new(network: &Network, isa: Isa, training: bool, kernels: Kernels) -> Plan {
         let (layers, specs) = (network.layers(), network.runnable());
         let (mut stages, mut first_trained, mut index) = (Vec::new(), None, 0);
         while index < layers.len() {
@@ -47,6 +47,7 @@ impl Plan {
                 index,
                 tensors: layer.tensors.iter().map(|t| t.range.clone()).collect(),
                 training,
+                kernels,
             };
             let fused = specs.get(index + 1).and_then(|next| fuse(&specs[index], next, &context));
             if fused.is_some() {

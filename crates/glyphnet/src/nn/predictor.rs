@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use glyphnet_kernels::{Isa, softmax_rows};
 use rayon::prelude::*;
 
-use super::layer::{Pass, Tape, Values};
+use super::layer::{Kernels, Pass, Tape, Values};
 use super::plan::Plan;
 use super::{Network, Threads};
 
@@ -31,9 +31,14 @@ struct Workspace {
 }
 
 impl Predictor {
-    /// Compiles `network` for inference; later changes of it are not seen.
+    /// Compiles `network` for inference by the fast kernels; later changes of it are not seen.
     pub fn new(network: &Network, isa: Isa) -> Predictor {
-        let mut plan = Plan::new(network, isa, false);
+        Predictor::with_kernels(network, isa, Kernels::Fast)
+    }
+
+    /// The same by the given kernels.
+    pub fn with_kernels(network: &Network, isa: Isa, kernels: Kernels) -> Predictor {
+        let mut plan = Plan::new(network, isa, false, kernels);
         plan.prepare(Values { weights: network.weights(), state: network.state() });
         Predictor { plan, isa, weights: network.weights().to_vec(), idle: Mutex::new(Vec::new()) }
     }

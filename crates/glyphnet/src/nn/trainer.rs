@@ -13,7 +13,7 @@ use super::chunk::{Chunk, StepContext, Work, Worker};
 use super::layer::Values;
 use super::optimizer::{Optimizer, SHARD};
 use super::plan::Plan;
-use super::{Network, ThreadError, Threads};
+use super::{Kernels, Network, ThreadError, Threads};
 use crate::recipe::OptimizerConfig;
 
 /// The most chunks that a batch is cut into.
@@ -50,6 +50,8 @@ pub trait Batch: Sync {
 pub struct TrainerOptions {
     /// Instruction set of the kernels.
     pub isa: Isa,
+    /// Which kernels to use.
+    pub kernels: Kernels,
     /// Samples of a full batch.
     pub batch_size: usize,
     /// Seed of the dropout masks.
@@ -86,7 +88,7 @@ impl Trainer {
     /// # Errors
     /// If the threads cannot be started.
     pub fn new(network: Network, threads: Threads, options: TrainerOptions) -> Result<Trainer, ThreadError> {
-        let plan = Plan::new(&network, options.isa, true);
+        let plan = Plan::new(&network, options.isa, true, options.kernels);
         let weights = network.trained_parameters();
         let longest = options.batch_size.div_ceil(CHUNKS.min(options.batch_size).max(1)).max(1);
         let single = plan.segments.len() == 1;

@@ -14,7 +14,7 @@ use super::run_folder::RunFolder;
 use super::schedule::Schedule;
 use crate::evaluate::{Evaluation, Score, SplitPredictions, evaluate_with_progress, write_predictions};
 use crate::model_file::{self, ModelParts};
-use crate::nn::{Network, Sequential, Threads, Trainer, TrainerOptions};
+use crate::nn::{Kernels, Network, Sequential, Threads, Trainer, TrainerOptions};
 use crate::recipe::{Mode, Monitor, Recipe};
 use crate::{Error, Model};
 
@@ -378,6 +378,7 @@ fn trainer_options(recipe: &Recipe, train: &Dataset, classes: usize, isa: Isa) -
     };
     Ok(TrainerOptions {
         isa,
+        kernels: Kernels::default(),
         batch_size: recipe.train.batch_size.min(train.len()),
         seed: recipe.train.seed,
         label_smoothing: recipe.train.label_smoothing as f32,

@@ -2,12 +2,10 @@
 
 use std::ops::Range;
 
-use glyphnet_kernels::{
-    Activation, ConvShape, ForwardWeights, GradientWeights, Isa, conv_forward, conv_input_gradient,
-    conv_weight_gradient,
-};
+use glyphnet_kernels::{Activation, ConvShape, GradientWeights, Isa, conv_input_gradient, conv_weight_gradient};
 
 use super::activation::Epilogue;
+use super::convolve::Convolution;
 use super::window::Window;
 use crate::nn::layer::{Backward, Layer, Needs, Op, OpContext, Parameter, Pass, Start, Tape, Values};
 use crate::nn::{Conv2d, Initializer, LayerError, Padding, Pair, Shape};
@@ -103,7 +101,7 @@ impl Layer for &Conv2d {
             shape,
             kernel: context.tensors[0].clone(),
             bias: context.tensors.get(1).cloned(),
-            forward: ForwardWeights::new(context.isa, &shape),
+            forward: Convolution::new(context.isa, &shape, context.kernels),
             gradient: context.training.then(|| GradientWeights::new(context.isa, &shape)),
             epilogue,
         }))
@@ -115,7 +113,7 @@ struct ConvOp {
     shape: ConvShape,
     kernel: Range<usize>,
     bias: Option<Range<usize>>,
-    forward: ForwardWeights,
+    forward: Convolution,
     gradient: Option<GradientWeights>,
     epilogue: Epilogue,
 }
@@ -123,7 +121,7 @@ struct ConvOp {
 impl Op for ConvOp {
     fn needs(&self) -> Needs {
         let gradient = self.gradient.as_ref().map_or(0, |_| self.shape.gradient_scratch_len());
-        let scratch = self.shape.forward_scratch_len().max(gradient);
+        let scratch = self.forward.scratch_len().max(self.shape.forward_scratch_len()).max(gradient);
         Needs { floats: self.epilogue.tape_len(self.shape.output_len()), scratch, ..Needs::default() }
     }
 
@@ -137,7 +135,7 @@ impl Op for ConvOp {
 
     fn forward(&self, pass: &Pass<'_>, x: &[f32], y: &mut [f32], tape: Tape<'_>, scratch: &mut [f32]) {
         let bias = self.bias.clone().map_or(&[][..], |range| &pass.weights[range]);
-        conv_forward(self.isa, &self.shape, x, &self.forward, bias, self.epilogue.is_relu(), y, scratch);
+        self.forward.forward(x, bias, self.epilogue.is_relu(), y, scratch);
         self.epilogue.forward(y, tape.floats);
     }
 

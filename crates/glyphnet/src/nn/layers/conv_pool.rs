@@ -4,10 +4,11 @@
 use std::ops::Range;
 
 use glyphnet_kernels::{
-    Activation, ConvShape, FilterMajor, ForwardWeights, Isa, PoolShape, Pooled, add_filter_major, conv_forward,
-    max_pool_forward, max_pool_inference, pooled_input_gradient, pooled_scratch_len, pooled_weight_gradient,
+    Activation, ConvShape, FilterMajor, Isa, PoolShape, Pooled, add_filter_major, max_pool_forward, max_pool_inference,
+    pooled_input_gradient, pooled_scratch_len, pooled_weight_gradient,
 };
 
+use super::convolve::Convolution;
 use crate::nn::LayerSpec;
 use crate::nn::layer::{Backward, Needs, Op, OpContext, Pass, Tape, Values};
 
@@ -24,7 +25,7 @@ pub(crate) fn fuse(first: &LayerSpec, second: &LayerSpec, context: &OpContext) -
         pool: pool.shape(context.output)?,
         kernel: context.tensors[0].clone(),
         bias: context.tensors.get(1).cloned(),
-        forward: ForwardWeights::new(context.isa, &conv),
+        forward: Convolution::new(context.isa, &conv, context.kernels),
         filters: context.training.then(|| FilterMajor::new(&conv)),
     }))
 }
@@ -35,7 +36,7 @@ struct ConvPoolOp {
     pool: PoolShape,
     kernel: Range<usize>,
     bias: Option<Range<usize>>,
-    forward: ForwardWeights,
+    forward: Convolution,
     /// The kernel for the input gradient; only in training.
     filters: Option<FilterMajor>,
 }
@@ -43,7 +44,7 @@ struct ConvPoolOp {
 impl Op for ConvPoolOp {
     fn needs(&self) -> Needs {
         let pooled = self.pool.output_len();
-        let forward = self.conv.output_len() + self.conv.forward_scratch_len();
+        let forward = self.conv.output_len() + self.forward.scratch_len();
         match self.filters {
             None => Needs { scratch: forward, ..Needs::default() },
             Some(_) => Needs {
@@ -69,7 +70,7 @@ impl Op for ConvPoolOp {
         let (z, scratch) = scratch.split_at_mut(self.conv.output_len());
         let pooled = self.pool.output_len();
         for (s, (x, y)) in x.chunks_exact(self.conv.input_len()).zip(y.chunks_exact_mut(pooled)).enumerate() {
-            conv_forward(self.isa, &self.conv, x, &self.forward, bias, true, z, scratch);
+            self.forward.forward(x, bias, true, z, scratch);
             match self.filters {
                 Some(_) => {
                     max_pool_forward(self.isa, &self.pool, z, y, &mut tape.indices[s * pooled..(s + 1) * pooled])

@@ -5,6 +5,7 @@ mod activation;
 mod batch_norm;
 mod conv2d;
 mod conv_pool;
+mod convolve;
 mod dense;
 mod dropout;
 mod flatten;
