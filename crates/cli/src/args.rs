@@ -129,13 +129,13 @@ pub(crate) struct SummaryArgs {
 
 #[derive(Debug, ClapArgs)]
 pub(crate) struct EvaluateArgs {
-    /// A model file or a run folder
+    /// A model file or a run folder; the run's own train and validation images need its folder
     #[arg(long, value_name = "FILE|RUN")]
     pub(crate) model: PathBuf,
     /// The data [default: that of the run, else mnist]
     #[arg(long, value_name = "SRC")]
     pub(crate) data: Option<String>,
-    /// The splits to measure, as the data has them
+    /// The splits to measure; on the data of a run train and validation are what it learned from and held out
     #[arg(long = "split", value_enum, value_delimiter = ',', default_value = "test")]
     pub(crate) splits: Vec<SplitName>,
     /// Threads to use [default: all cores]

@@ -136,7 +136,7 @@ fn evaluate_and_summary_of_a_run() {
     assert_eq!(evaluated["splits"][0]["loss"], metrics["test"]["loss"]);
     assert_eq!(evaluated["splits"][0]["accuracy"], metrics["test"]["accuracy"]);
     let text = bench.ok(&["evaluate", "--model", "run/model.safetensors", "--data", "bars", "--split", "train,test"]);
-    assert!(text.contains("train") && text.contains("120") && text.contains("test"), "{text}");
+    assert!(text.contains("train") && text.contains("96") && text.contains("test"), "{text}");
     let summary = bench.ok(&["summary", "--model", "run"]);
     assert_eq!(summary, bench.ok(&["summary", "--recipe", "bars.toml"]));
 }

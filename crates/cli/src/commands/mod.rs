@@ -6,6 +6,7 @@ mod fetch;
 mod inspect;
 mod model;
 mod predict;
+mod run_data;
 mod samples;
 mod source;
 mod submit;

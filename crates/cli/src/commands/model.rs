@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use glyphnet::nn::Threads;
-use glyphnet::recipe::Recipe;
 use glyphnet::{Model, Predictions};
 use glyphnet_data::formats::kaggle;
 use glyphnet_data::{DataError, Dataset, Images, OpenOptions, Source, SourceKind};
@@ -18,16 +17,6 @@ const BLOCK: usize = 1024;
 /// Reads a model file, or the one in a run's folder.
 pub(crate) fn load(path: &Path) -> Result<Model, CliError> {
     Ok(Model::load(path)?)
-}
-
-/// The recipe of the run whose folder, or whose model file, `path` is; nothing if it lies elsewhere.
-pub(crate) fn recipe_of(path: &Path) -> Result<Option<Recipe>, CliError> {
-    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(Path::new("")) };
-    let file = folder.join("run.toml");
-    if !file.is_file() {
-        return Ok(None);
-    }
-    Ok(Some(Recipe::load(&file.display().to_string())?))
 }
 
 /// Opens data as `model` needs it: labels number the model's classes. Image files are resized to its input; data of

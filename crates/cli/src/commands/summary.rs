@@ -6,7 +6,7 @@ use glyphnet::nn::{Network, Sequential};
 use glyphnet::recipe::Recipe;
 
 use super::text::grouped;
-use super::{model, source};
+use super::{model, run_data, source};
 use crate::args::SummaryArgs;
 use crate::error::CliError;
 use crate::output::Out;
@@ -22,9 +22,10 @@ pub(crate) fn run(args: SummaryArgs, out: &mut Out) -> Result<(), CliError> {
 /// The network that training with this recipe would start from.
 fn of_recipe(args: &SummaryArgs) -> Result<Network, CliError> {
     let mut recipe = Recipe::load(&args.recipe)?;
-    if let Some(data) = &args.data {
-        recipe.data.source.clone_from(data);
-    }
+    recipe.data.source = match &args.data {
+        Some(data) => data.clone(),
+        None => run_data::locate(&recipe, &args.recipe)?,
+    };
     let source = source::open(&recipe.data.source, &source::options_of(&recipe))?;
     Ok(Sequential::from(recipe.layer).build(source.shape(), source.classes.len(), recipe.train.seed)?)
 }

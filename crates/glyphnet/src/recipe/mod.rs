@@ -62,7 +62,8 @@ pub struct Recipe {
     pub reduce_lr_on_plateau: Option<ReduceLrConfig>,
     /// The layers, first to last; at least one.
     pub layer: Vec<LayerSpec>,
-    /// Where a `run.toml` comes from: data fingerprint, versions, CPU, instruction set, command. Kept, never obeyed.
+    /// Where a `run.toml` comes from: path and fingerprint of the data, version, CPU, instruction set, command. No
+    /// setting: training never looks at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provenance: Option<toml::Table>,
 }

@@ -6,6 +6,7 @@ use glyphnet::recipe::Recipe;
 use glyphnet_kernels::Isa;
 
 use crate::args::TrainArgs;
+use crate::commands::run_data;
 use crate::error::CliError;
 
 /// Every setting of the run to come.
@@ -24,17 +25,19 @@ impl Plan {
     pub(crate) fn new(args: &TrainArgs) -> Result<Plan, CliError> {
         let isa =
             args.simd.parse::<Isa>().map_err(|error| CliError::Usage(format!("--simd {}: {error}", args.simd)))?;
-        let recipe = Recipe::load(&args.recipe)?;
+        let loaded = Recipe::load(&args.recipe)?;
         let typed = [
             args.epochs.map(|n| format!("train.epochs={n}")),
             args.batch_size.map(|n| format!("train.batch_size={n}")),
             args.seed.map(|n| format!("train.seed={n}")),
         ];
         let overrides: Vec<String> = args.set.iter().cloned().chain(typed.into_iter().flatten()).collect();
-        let mut recipe = recipe.with_overrides(&overrides).map_err(|error| CliError::Usage(error.to_string()))?;
+        let mut recipe = loaded.with_overrides(&overrides).map_err(|error| CliError::Usage(error.to_string()))?;
         if let Some(data) = &args.data {
             // Not as an override: a path may look like a number.
             recipe.data.source.clone_from(data);
+        } else if recipe.data.source == loaded.data.source {
+            recipe.data.source = run_data::locate(&recipe, &args.recipe)?;
         }
         if args.fast_run {
             recipe = recipe.fast_run();

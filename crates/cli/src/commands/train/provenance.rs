@@ -5,6 +5,7 @@ use glyphnet_data::Source;
 use toml::{Table, Value};
 
 use super::plan::Plan;
+use crate::commands::run_data;
 use crate::error::CliError;
 use crate::output::say;
 
@@ -31,7 +32,8 @@ fn provenance(plan: &Plan, source: &Source, fingerprint: String) -> Table {
         ("simd", plan.isa.to_string()),
         ("command", command.join(" ")),
     ];
-    entries.into_iter().map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
+    let entries = entries.into_iter().chain(run_data::path_entry(source));
+    entries.map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
 }
 
 /// The processor's name where Linux tells it, else its architecture.

@@ -1,12 +1,17 @@
 //! `evaluate`: loss and accuracy of a model on labelled data.
 
+mod splits;
+
 use std::io::Write as _;
 
+use glyphnet::Model;
 use glyphnet::evaluate::{Score, evaluate_with_progress};
 use glyphnet::nn::Threads;
-use glyphnet_data::{Dataset, Part, Source};
+use glyphnet_data::{Dataset, Part};
 use serde::Serialize;
 
+use self::splits::Splits;
+use super::run_data::{self, Run};
 use super::text::{grouped, percent};
 use super::{model, source};
 use crate::args::{EvaluateArgs, SplitName};
@@ -30,35 +35,32 @@ struct Measured {
 
 pub(crate) fn run(args: EvaluateArgs, out: &mut Out) -> Result<(), CliError> {
     let model = model::load(&args.model)?;
-    let recipe = model::recipe_of(&args.model)?;
-    let data = args.data.or_else(|| recipe.as_ref().map(|recipe| recipe.data.source.clone()));
-    let data = data.unwrap_or_else(|| DEFAULT_DATA.to_owned());
-    let options = recipe.as_ref().map(source::options_of).unwrap_or_default();
+    let run = Run::of_model(&args.model)?;
+    let data = match (&args.data, &run) {
+        (Some(data), _) => data.clone(),
+        (None, Some(run)) => run_data::locate(&run.recipe, &run.file)?,
+        (None, None) => DEFAULT_DATA.to_owned(),
+    };
+    let options = run.as_ref().map(|run| source::options_of(&run.recipe)).unwrap_or_default();
     let source = model::open_for(&model, &data, &options)?;
+    let wanted = once(&args.splits);
+    let splits = Splits::new(&source, run.as_ref(), &wanted, args.data.is_some())?;
     let threads = Threads::new(args.threads.map_or(0, usize::from))?;
-    let mut measured = Vec::new();
-    for part in args.splits.iter().copied().map(Part::from) {
-        let Some(dataset) = dataset(&source, part) else {
-            say!("{data} has no {part} images");
-            continue;
-        };
-        let bar = progress::bar(format!("evaluating {part}"), dataset.len() as u64, Unit::Images);
-        let mut progress = |done: usize, _total| bar.set_position(done as u64);
-        let evaluation = evaluate_with_progress(&model, dataset, &threads, &mut progress);
-        bar.finish_and_clear();
-        let score: Option<Score> = evaluation?.map(|evaluation| evaluation.score);
-        if score.is_none() {
-            say!("the {part} images of {data} have no labels");
+    let (mut measured, mut problems) = (Vec::new(), Vec::new());
+    for part in wanted {
+        match splits.get(part) {
+            Ok(dataset) => measured.push(measure(&model, part, dataset, &threads)?),
+            Err(problem) => problems.push(problem),
         }
-        let (loss, accuracy) = (score.map(|s| s.loss), score.map(|s| s.accuracy));
-        measured.push(Measured { split: part.to_string(), images: dataset.len(), loss, accuracy });
     }
+    let unlabelled = measured.iter().filter(|split| split.loss.is_none());
+    problems.extend(unlabelled.map(|split| format!("the {} images of {data} have no labels", split.split)));
     if measured.iter().all(|split| split.loss.is_none()) {
-        let known: Vec<String> =
-            source.parts().filter(|(_, data)| data.labels.is_some()).map(|(part, _)| part.to_string()).collect();
-        let hint = format!("labelled are: {} (choose with --split, or other data with --data)", known.join(", "));
-        return Err(CliError::failed(format!("there is nothing to evaluate on in {data}; {hint}")));
+        let (problems, labelled) = (problems.join("; "), splits.labelled().join(", "));
+        let hint = format!("labelled are: {labelled} (choose with --split, or other data with --data)");
+        return Err(CliError::failed(format!("there is nothing to evaluate on: {problems}; {hint}")));
     }
+    problems.iter().for_each(|problem| say!("note: {problem}"));
     if args.json {
         return write_json(&args.model.display().to_string(), &data, &measured, out);
     }
@@ -75,8 +77,25 @@ impl From<SplitName> for Part {
     }
 }
 
-fn dataset(source: &Source, wanted: Part) -> Option<&Dataset> {
-    source.parts().find(|(part, _)| *part == wanted).map(|(_, data)| data)
+/// What was asked for, each only once.
+fn once(names: &[SplitName]) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for part in names.iter().copied().map(Part::from) {
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    parts
+}
+
+fn measure(model: &Model, part: Part, dataset: &Dataset, threads: &Threads) -> Result<Measured, CliError> {
+    let bar = progress::bar(format!("evaluating {part}"), dataset.len() as u64, Unit::Images);
+    let mut progress = |done: usize, _total| bar.set_position(done as u64);
+    let evaluation = evaluate_with_progress(model, dataset, threads, &mut progress);
+    bar.finish_and_clear();
+    let score: Option<Score> = evaluation?.map(|evaluation| evaluation.score);
+    let (loss, accuracy) = (score.map(|s| s.loss), score.map(|s| s.accuracy));
+    Ok(Measured { split: part.to_string(), images: dataset.len(), loss, accuracy })
 }
 
 fn write_json(model: &str, data: &str, splits: &[Measured], out: &mut Out) -> Result<(), CliError> {
