@@ -8,7 +8,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 
-use common::{Bench, files_in};
+use common::{Bench, files_in, write_idx_bars};
 
 /// The real MNIST, as it lies in this repository.
 const MNIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data/mnist");
@@ -67,9 +67,24 @@ fn what_is_not_the_published_file_is_not_kept() {
 }
 
 #[test]
+fn what_is_not_fetched_yet_says_how_it_is() {
+    let bench = Bench::new();
+    for name in ["fashion-mnist", "kmnist"] {
+        let message = format!("'{name}' is not fetched yet: run `glyphnet fetch {name}`");
+        for command in [["inspect", "--data", name], ["train", "--data", name]] {
+            bench.fails(&command, 1, &[&message]);
+        }
+    }
+    // A name that is in no catalogue is a path.
+    bench.fails(&["inspect", "--data", "emnist"], 1, &["no data found at 'emnist'"]);
+    // A folder of that name comes first.
+    write_idx_bars(&bench, "kmnist", 9, 3);
+    bench.ok(&["inspect", "--data", "kmnist"]);
+}
+
+#[test]
 fn wrong_names_are_wrong_usage() {
     let bench = Bench::new();
     bench.fails(&["fetch", "emnist"], 2, &["emnist", "fashion-mnist"]);
     bench.fails(&["fetch", "mnist", "--mirror", "here"], 2, &["here", "http"]);
-    bench.fails(&["inspect", "--data", "kmnist"], 1, &["kmnist"]);
 }

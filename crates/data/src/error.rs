@@ -19,6 +19,12 @@ pub enum DataError {
         /// What is there instead.
         found: String,
     },
+    /// A dataset of the catalogue that is not on this machine yet.
+    #[error("'{name}' is not fetched yet: run `glyphnet fetch {name}`")]
+    NotFetched {
+        /// Its name in the catalogue.
+        name: &'static str,
+    },
     /// A file or folder could not be read.
     #[error("cannot read '{}': {source}", path.display())]
     Read {

@@ -71,7 +71,11 @@ fn find(source: &str, options: &OpenOptions) -> Result<Source, DataError> {
         Ok(_) => open_file(source, path, options),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => match fetch::cached(source) {
             Some(folder) => open_folder(source, &folder, options),
-            None => Err(not_found(source, "nothing of that name")),
+            None => Err(match fetch::entry(source) {
+                // This one can be built in as well, and its message says so.
+                Ok(entry) if entry.name != "mnist" => DataError::NotFetched { name: entry.name },
+                _ => not_found(source, "nothing of that name"),
+            }),
         },
         Err(e) => Err(DataError::read(path)(e)),
     }
@@ -80,7 +84,9 @@ fn find(source: &str, options: &OpenOptions) -> Result<Source, DataError> {
 fn not_found(source: &str, found: &str) -> DataError {
     let mut found = found.to_string();
     if source == "mnist" {
-        found.push_str(" (this build does not embed MNIST: run 'fetch mnist', or build with feature 'embedded-mnist')");
+        found.push_str(
+            " (this build does not embed MNIST: run `glyphnet fetch mnist`, or build with feature 'embedded-mnist')",
+        );
     }
     DataError::NotFound { wanted: source.to_string(), looked_for: LOOKED_FOR.to_string(), found }
 }

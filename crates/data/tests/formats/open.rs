@@ -44,5 +44,5 @@ fn any_source_is_brought_to_the_size_and_channels_asked_for() {
 #[test]
 fn without_embedded_mnist_its_name_says_where_to_get_it() {
     let message = open("mnist", &OpenOptions::default()).unwrap_err().to_string();
-    assert!(message.contains("run 'fetch mnist'") && message.contains("embedded-mnist"), "{message}");
+    assert!(message.contains("run `glyphnet fetch mnist`") && message.contains("embedded-mnist"), "{message}");
 }
