@@ -69,7 +69,7 @@ pub(crate) struct ImageArgs {
 pub(crate) struct InspectArgs {
     #[command(flatten)]
     pub(crate) source: DataArgs,
-    /// Where the grid of samples goes
+    /// Where the grid of samples goes, a .png
     #[arg(long, value_name = "FILE", default_value = "samples.png")]
     pub(crate) out: PathBuf,
     /// Which samples: another seed shows others

@@ -91,3 +91,29 @@ fn a_file_with_labels_is_nothing_to_submit() {
     // To `predict` the labels are one column more.
     bench.ok(&["predict", "--model", "run", "train.csv"]);
 }
+
+#[test]
+fn what_is_no_model_is_told_what_it_looks_like() {
+    let bench = trained();
+    let refused = |model: &str, words: &[&str]| bench.fails(&["summary", "--model", model], 1, words);
+    refused("nope", &["nope: there is no such file or folder; name a model file or a run folder"]);
+    refused("bars", &["bars: there is no model.safetensors in this folder; name a model file or a run folder"]);
+    let run = "name the run folder run or its model.safetensors";
+    refused("run/run.toml", &["run/run.toml: this looks like a recipe (TOML), not a model file", run]);
+    refused("run/samples.png", &["a picture (PNG)", run]);
+    refused("run/history.csv", &["a CSV file", run]);
+    refused("run/metrics.json", &["a JSON file", run]);
+    refused("run/predictions.safetensors", &["the predictions of a run", run]);
+    bench.write("train.csv", csv_bars(9, true));
+    let other = "name a model file (model.safetensors) or a run folder";
+    refused("train.csv", &["train.csv: this looks like a CSV file", other]);
+    refused("bars/train-images-idx3-ubyte", &["an IDX file", other]);
+    bench.write("notes", format!("{}é", "x".repeat(1023)));
+    refused("notes", &["a text file", other]);
+    // Neither text nor anything known, and a model cut short: the reader's own words.
+    bench.write("noise", [200, 7, 3, 255, 0, 1, 9, 77, 5, 4]);
+    refused("noise", &["noise: not a model file: "]);
+    let model = std::fs::read(bench.path("run/model.safetensors")).unwrap();
+    bench.write("short.safetensors", &model[..model.len() / 2]);
+    refused("short.safetensors", &["short.safetensors: not a model file: "]);
+}

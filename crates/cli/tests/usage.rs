@@ -74,6 +74,18 @@ fn a_closed_pipe_is_no_failure() {
 }
 
 #[test]
+fn samples_are_png_and_nothing_else() {
+    let bench = Bench::new();
+    write_idx_bars(&bench, "bars", 30, 9);
+    for name in ["s.jpg", "s", "png", "s.png.txt"] {
+        bench.fails(&["inspect", "--data", "bars", "--out", name], 2, &[&format!("--out {name}:"), ".png"]);
+        assert!(!bench.path(name).exists());
+    }
+    bench.ok(&["inspect", "--data", "bars", "--out", "S.PNG"]);
+    assert!(image::open(bench.path("S.PNG")).is_ok());
+}
+
+#[test]
 fn a_place_that_cannot_be_written_is_named() {
     let bench = Bench::new();
     write_idx_bars(&bench, "bars", 30, 9);

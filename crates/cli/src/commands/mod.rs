@@ -13,6 +13,7 @@ mod submit;
 mod summary;
 pub(crate) mod text;
 mod train;
+mod wrong_model;
 
 use crate::args::Command;
 use crate::error::CliError;

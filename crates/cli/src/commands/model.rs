@@ -8,7 +8,7 @@ use glyphnet_data::formats::kaggle;
 use glyphnet_data::{DataError, Dataset, Images, OpenOptions, Source, SourceKind};
 use indicatif::ProgressBar;
 
-use super::source;
+use super::{source, wrong_model};
 use crate::error::CliError;
 
 /// So many images are predicted between two moves of a bar.
@@ -16,7 +16,7 @@ const BLOCK: usize = 1024;
 
 /// Reads a model file, or the one in a run's folder.
 pub(crate) fn load(path: &Path) -> Result<Model, CliError> {
-    Ok(Model::load(path)?)
+    Model::load(path).map_err(|error| wrong_model::explain(path, error))
 }
 
 /// Opens data as `model` needs it: labels number the model's classes. Image files are resized to its input; data of
