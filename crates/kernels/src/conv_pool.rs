@@ -7,19 +7,19 @@
 use pulp::{Simd, WithSimd};
 
 use crate::conv::ConvShape;
-use crate::{Isa, size, tile};
+use crate::{Buffer, Isa, size, tile};
 
 /// The kernel of one convolution with the filter outermost: `filters x kernel_height x (kernel_width x channels)`.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct FilterMajor {
     shape: ConvShape,
-    data: Vec<f32>,
+    data: Buffer,
 }
 
 impl FilterMajor {
     /// Room for the kernel, all zero.
     pub fn new(shape: &ConvShape) -> FilterMajor {
-        FilterMajor { shape: *shape, data: vec![0.0; shape.weights_len()] }
+        FilterMajor { shape: *shape, data: Buffer::new(shape.weights_len()) }
     }
 
     /// Takes in `weights` (HWIO).

@@ -6,7 +6,7 @@ use pulp::{Simd, WithSimd};
 
 use crate::size;
 use crate::tile::{self, MAX_ROWS, RowAddress, Runs, Scattered, Strided};
-use crate::{Isa, activation};
+use crate::{Buffer, Isa, activation};
 
 /// A right-hand side `depth x columns`, cut into panels of a few registers so that a tile reads it front to back.
 /// Columns past the end are zero. Allocated once; packing writes in place.
@@ -16,13 +16,8 @@ pub(crate) struct Packed {
     depth: usize,
     columns: usize,
     panels: Vec<Panel>,
-    data: Vec<f32>,
-    /// Where the first panel starts in `data`: at the start of a cache line, so that no register straddles two.
-    start: usize,
+    data: Buffer,
 }
-
-/// Floats in a cache line.
-const LINE: usize = 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Panel {
@@ -64,9 +59,7 @@ impl Packed {
     pub(crate) fn new(isa: Isa, depth: usize, columns: usize) -> Packed {
         let panels = panels(isa, depth, columns);
         let len = panels.last().map_or(0, |p| p.offset + size(&[p.vectors, isa.lanes(), depth]));
-        let data = vec![0.0; len + LINE];
-        let start = data.as_ptr().align_offset(LINE * size_of::<f32>()).min(LINE);
-        Packed { isa, depth, columns, panels, data, start }
+        Packed { isa, depth, columns, panels, data: Buffer::new(len) }
     }
 
     /// Packs a whole row-major matrix.
@@ -75,7 +68,7 @@ impl Packed {
         match self.panels[..] {
             // One full panel is the matrix itself.
             [panel] if panel.vectors * self.isa.lanes() == self.columns => {
-                self.data[self.start..self.start + matrix.len()].copy_from_slice(matrix);
+                self.data[..matrix.len()].copy_from_slice(matrix);
             }
             _ => {
                 let columns = self.columns;
@@ -90,7 +83,7 @@ impl Packed {
         for k in 0..self.depth {
             let source = row(k);
             for panel in &self.panels {
-                let at = self.start + panel.offset + k * panel.vectors * lanes;
+                let at = panel.offset + k * panel.vectors * lanes;
                 let from = &source[panel.start..panel.start + panel.columns];
                 self.data[at..at + panel.columns].copy_from_slice(from);
             }
@@ -103,7 +96,7 @@ impl Packed {
         for k in 0..self.depth {
             let source = source(k);
             for panel in &self.panels {
-                let at = self.start + panel.offset + k * panel.vectors * lanes;
+                let at = panel.offset + k * panel.vectors * lanes;
                 let from = source[panel.start * stride..].iter().step_by(stride);
                 for (to, &value) in self.data[at..at + panel.columns].iter_mut().zip(from) {
                     *to = value;
@@ -276,7 +269,7 @@ impl Product<'_> {
         let base = self.grid.input.at(r, c);
         // SAFETY: `product` checked the last pixel of both lattices against the slices, and the panel lies in `data`.
         let acc = unsafe {
-            let (a, b) = (self.a.as_ptr().add(base), self.b.data.as_ptr().add(self.b.start + panel.offset));
+            let (a, b) = (self.a.as_ptr().add(base), self.b.data.as_ptr().add(panel.offset));
             if c + M <= self.grid.columns {
                 tile::product::<S, M, NV, _>(simd, a, Strided(self.grid.input.column), self.runs, b, start)
             } else {

@@ -10,7 +10,7 @@ use pulp::{Simd, WithSimd};
 use crate::conv::{ConvShape, Frame};
 use crate::gemm::{self, Grid, Lattice, Packed};
 use crate::tile::{self, Runs};
-use crate::{Isa, activation, size};
+use crate::{Buffer, Isa, activation, size};
 
 /// Elements of a transformed tile.
 const POINTS: usize = 36;
@@ -69,7 +69,7 @@ impl Layout {
 pub struct WinogradWeights {
     shape: ConvShape,
     points: Vec<Packed>,
-    transformed: Vec<f32>,
+    transformed: Buffer,
 }
 
 impl WinogradWeights {
@@ -79,7 +79,7 @@ impl WinogradWeights {
         WinogradWeights {
             shape: *shape,
             points: (0..POINTS).map(|_| Packed::new(isa, shape.channels, shape.filters)).collect(),
-            transformed: vec![0.0; POINTS * (plane + GAP)],
+            transformed: Buffer::new(POINTS * (plane + GAP)),
         }
     }
 

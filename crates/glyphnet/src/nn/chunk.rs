@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use glyphnet_kernels::{LossOptions, LossSum, Moments, softmax_cross_entropy, softmax_cross_entropy_targets};
+use glyphnet_kernels::{Buffer, LossOptions, LossSum, Moments, softmax_cross_entropy, softmax_cross_entropy_targets};
 
 use super::layer::{Backward, Pass};
 use super::plan::{Activations, Plan};
@@ -11,14 +11,14 @@ use super::trainer::{Batch, TrainerOptions};
 /// What belongs to one part of the batch.
 pub(super) struct Chunk {
     /// Gradient of the chunk's share of the mean loss, for all weights.
-    pub(super) gradient: Vec<f32>,
+    pub(super) gradient: Buffer,
     pub(super) loss: LossSum,
     /// One for each coupled stage, in order.
     pub(super) coupled: Vec<ChunkCoupling>,
     /// The whole chunk's activations, where the plan has more than one segment.
     activations: Option<Activations>,
     /// Gradients that stages gather in an order of their own, one array a stage.
-    gathered: Vec<Vec<f32>>,
+    gathered: Vec<Buffer>,
 }
 
 /// What one chunk contributes to a coupled stage.
@@ -26,15 +26,15 @@ pub(super) struct ChunkCoupling {
     pub(super) moments: Moments,
     pub(super) sums: Vec<f32>,
     /// Gradient at the output of the stage.
-    border: Vec<f32>,
+    border: Buffer,
 }
 
 /// What belongs to one thread.
 pub(super) struct Worker {
-    scratch: Vec<f32>,
+    scratch: Buffer,
     indices: Vec<u32>,
     /// Gradients at the two boundaries of the stage at hand.
-    gradients: [Vec<f32>; 2],
+    gradients: [Buffer; 2],
     labels: Vec<u32>,
     targets: Vec<f32>,
     /// One group's activations, where the plan is a single segment.
@@ -50,15 +50,15 @@ impl Chunk {
             ChunkCoupling {
                 moments: Moments::new(channels),
                 sums: vec![0.0; 2 * channels],
-                border: vec![0.0; stage.output * samples],
+                border: Buffer::new(stage.output * samples),
             }
         });
         Chunk {
-            gradient: vec![0.0; weights],
+            gradient: Buffer::new(weights),
             loss: LossSum::default(),
             coupled: coupled.collect(),
             activations: keep.then(|| Activations::new(plan, samples)),
-            gathered: plan.stages.iter().map(|stage| vec![0.0; stage.op.needs().gathered]).collect(),
+            gathered: plan.stages.iter().map(|stage| Buffer::new(stage.op.needs().gathered)).collect(),
         }
     }
 }
@@ -67,9 +67,9 @@ impl Worker {
     /// Room for groups of so many samples; `keep` holds on to the activations of a group.
     pub(super) fn new(plan: &Plan, group: usize, keep: bool) -> Worker {
         Worker {
-            scratch: vec![0.0; plan.scratch()],
+            scratch: Buffer::new(plan.scratch()),
             indices: vec![0; plan.scratch_indices()],
-            gradients: std::array::from_fn(|_| vec![0.0; plan.widest() * group]),
+            gradients: std::array::from_fn(|_| Buffer::new(plan.widest() * group)),
             labels: Vec::with_capacity(group),
             targets: vec![0.0; plan.output * group],
             activations: keep.then(|| Activations::new(plan, group)),
@@ -99,10 +99,10 @@ pub(super) struct Work<'a> {
     gradient: &'a mut [f32],
     loss: &'a mut LossSum,
     coupled: &'a mut [ChunkCoupling],
-    gathered: &'a mut [Vec<f32>],
+    gathered: &'a mut [Buffer],
     scratch: &'a mut [f32],
     indices: &'a mut [u32],
-    gradients: &'a mut [Vec<f32>; 2],
+    gradients: &'a mut [Buffer; 2],
     labels: &'a mut Vec<u32>,
     targets: &'a mut [f32],
 }

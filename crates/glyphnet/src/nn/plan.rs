@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use glyphnet_kernels::Isa;
+use glyphnet_kernels::{Buffer, Isa};
 
 use super::Network;
 use super::layer::{Kernels, Op, OpContext, Tape, Values};
@@ -105,8 +105,8 @@ impl Plan {
 
 /// The values at every boundary, and the tapes, of up to `capacity` samples.
 pub(super) struct Activations {
-    values: Vec<Vec<f32>>,
-    floats: Vec<Vec<f32>>,
+    values: Vec<Buffer>,
+    floats: Vec<Buffer>,
     indices: Vec<Vec<u32>>,
 }
 
@@ -114,8 +114,8 @@ impl Activations {
     pub(super) fn new(plan: &Plan, capacity: usize) -> Activations {
         let needs: Vec<_> = plan.stages.iter().map(|s| s.op.needs()).collect();
         Activations {
-            values: (0..=plan.stages.len()).map(|i| vec![0.0; plan.boundary(i) * capacity]).collect(),
-            floats: needs.iter().map(|n| vec![0.0; n.floats * capacity]).collect(),
+            values: (0..=plan.stages.len()).map(|i| Buffer::new(plan.boundary(i) * capacity)).collect(),
+            floats: needs.iter().map(|n| Buffer::new(n.floats * capacity)).collect(),
             indices: needs.iter().map(|n| vec![0; n.indices * capacity]).collect(),
         }
     }

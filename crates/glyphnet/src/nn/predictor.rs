@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
-use glyphnet_kernels::{Isa, softmax_rows};
+use glyphnet_kernels::{Buffer, Isa, softmax_rows};
 use rayon::prelude::*;
 
 use super::layer::{Kernels, Pass, Tape, Values};
@@ -24,9 +24,9 @@ pub struct Predictor {
 
 /// The buffers of one thread.
 struct Workspace {
-    scratch: Vec<f32>,
-    values: [Vec<f32>; 2],
-    floats: Vec<f32>,
+    scratch: Buffer,
+    values: [Buffer; 2],
+    floats: Buffer,
     indices: Vec<u32>,
 }
 
@@ -113,9 +113,9 @@ impl Workspace {
             plan.stages.iter().map(|stage| needs(&stage.op.needs())).max().unwrap_or(0)
         };
         Workspace {
-            scratch: vec![0.0; plan.scratch()],
-            values: std::array::from_fn(|_| vec![0.0; plan.widest() * group]),
-            floats: vec![0.0; most(|n| n.floats) * group],
+            scratch: Buffer::new(plan.scratch()),
+            values: std::array::from_fn(|_| Buffer::new(plan.widest() * group)),
+            floats: Buffer::new(most(|n| n.floats) * group),
             indices: vec![0; most(|n| n.indices) * group],
         }
     }
