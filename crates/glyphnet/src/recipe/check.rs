@@ -113,7 +113,7 @@ impl Walk {
                 Some((_, Some(key))) => self.value(value, key.rule, &join(path, name.get_ref())),
                 Some((_, None)) => {}
                 None => {
-                    let problem = unknown_key(name.get_ref(), known.clone().map(|(name, _)| name));
+                    let problem = unknown_key(name.get_ref(), known.clone().map(|(name, _)| name), path);
                     self.found(name.span(), &join(path, name.get_ref()), problem);
                 }
             }
@@ -234,17 +234,23 @@ fn unknown_word(word: &str, words: impl Iterator<Item = &'static str> + Clone) -
     }
 }
 
-fn unknown_key(name: &str, known: impl Iterator<Item = &'static str> + Clone) -> Problem {
-    Problem::UnknownKey {
-        key: shorten(name),
-        suggestion: nearest(name, known.clone()).map(str::to_owned).or_else(|| elsewhere(name)),
-        known: known.map(str::to_owned).collect(),
-    }
+/// Names that keys have in other programs, too far from ours for [`nearest`].
+const ALIASES: [(&str, &str); 2] = [("lr", "learning_rate"), ("decay", "weight_decay")];
+
+/// A key that means nothing in the table at `path`.
+fn unknown_key(name: &str, known: impl Iterator<Item = &'static str> + Clone, path: &str) -> Problem {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name).map(|(_, ours)| *ours);
+    let here = alias.filter(|ours| known.clone().any(|known| known == *ours)).map(str::to_owned);
+    let suggestion = here
+        .or_else(|| elsewhere(name, path))
+        .or_else(|| nearest(name, known.clone()).map(str::to_owned))
+        .or_else(|| elsewhere(alias?, path));
+    Problem::UnknownKey { key: shorten(name), suggestion, known: known.map(str::to_owned).collect() }
 }
 
-/// Where a key that means nothing here does belong.
-fn elsewhere(name: &str) -> Option<String> {
-    let tables = RECIPE.iter().find(|table| match table.rule {
+/// Where a key that means nothing at `path` does belong.
+fn elsewhere(name: &str, path: &str) -> Option<String> {
+    let tables = RECIPE.iter().filter(|table| table.name != path).find(|table| match table.rule {
         Rule::Table(keys) => keys.iter().any(|key| key.name == name),
         Rule::Kinds(kinds) => kinds.iter().any(|kind| kind.keys.iter().any(|key| key.name == name)),
         _ => false,

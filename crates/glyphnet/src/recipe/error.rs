@@ -171,7 +171,8 @@ pub(crate) fn nearest<'k>(name: &str, known: impl IntoIterator<Item = &'k str>) 
         if strsim::damerau_levenshtein(&wanted, &candidate) <= 1 + wanted.chars().count() / 6 {
             return 1.0 + strsim::normalized_damerau_levenshtein(&wanted, &candidate);
         }
-        strsim::jaro_winkler(&wanted, &candidate)
+        // Two letters are like too many words.
+        if wanted.chars().count() < 3 { 0.0 } else { strsim::jaro_winkler(&wanted, &candidate) }
     };
     let scored = known.into_iter().map(|candidate| (score(candidate), candidate));
     scored.filter(|(score, _)| *score >= 0.8).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate)
@@ -189,6 +190,7 @@ mod tests {
         assert_eq!(nearest("sed", keys), Some("seed"));
         assert_eq!(nearest("label_smoothness", keys), Some("label_smoothing"));
         assert_eq!(nearest("quux", keys), None);
+        assert_eq!(nearest("lr", ["layer", "seed"]), None);
         let kinds = ["conv2d", "max_pool2d", "avg_pool2d", "global_avg_pool2d", "batch_norm", "flatten", "dense"];
         assert_eq!(nearest("Conv2D", kinds), Some("conv2d"));
         assert_eq!(nearest("MaxPooling2D", kinds), Some("max_pool2d"));

@@ -21,6 +21,18 @@ impl Override<'_> {
         Place::at(&format!("--set {}", self.text), None, key)
     }
 
+    /// What should have been typed: this override with `name` where the unknown key is, or in another table if `name`
+    /// is written `[table] key`.
+    fn corrected(&self, unknown: &[&str], name: &str) -> String {
+        let Some((_, before)) = unknown.split_last() else { return name.to_owned() };
+        let Some(after) = self.path.get(unknown.len()..) else { return name.to_owned() };
+        let path = match name.strip_prefix('[').and_then(|name| name.split_once("] ")) {
+            Some((table, key)) => [&[table, key], after].concat(),
+            None => [before, &[name], after].concat(),
+        };
+        format!("{}={}", path.join("."), self.value)
+    }
+
     fn sets_kind(&self) -> bool {
         self.path.last() == Some(&"kind")
     }
@@ -67,7 +79,13 @@ fn blame(error: RecipeError, overrides: &[Override<'_>]) -> RecipeError {
         overrides.iter().rev().find(meets)
     };
     match missing.as_ref().and_then(meeting).or_else(|| meeting(&key)) {
-        Some(one) => RecipeError { place: one.place(&error.place.key), problem: error.problem },
+        Some(one) => {
+            let mut problem = error.problem;
+            if let Problem::UnknownKey { suggestion: Some(name), .. } = &mut *problem {
+                *name = one.corrected(&key, name);
+            }
+            RecipeError { place: one.place(&error.place.key), problem }
+        }
         None => error.without_position(),
     }
 }

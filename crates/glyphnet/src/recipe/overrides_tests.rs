@@ -85,12 +85,38 @@ fn optional_tables_come_and_go() {
     assert_eq!(set(&["early_stopping.baseline=0.5"]).early_stopping.unwrap().baseline, Some(0.5));
 }
 
+/// In the form that must be typed, at whatever depth the mistake is.
+#[test]
+fn an_unknown_key_is_told_the_override_that_was_meant() {
+    for (typed, meant) in [
+        ("epochs=3", "train.epochs=3"),
+        ("seed = 7", "train.seed=7"),
+        ("lr=0.1", "optimizer.learning_rate=0.1"),
+        ("learning_rate=0.1", "optimizer.learning_rate=0.1"),
+        ("optimizer.lr=0.1", "optimizer.learning_rate=0.1"),
+        ("optimizer.decay=1e-4", "optimizer.weight_decay=1e-4"),
+        ("train.lr=0.1", "optimizer.learning_rate=0.1"),
+        ("optimiser.kind=adam", "optimizer.kind=adam"),
+        ("layer.0.filter=8", "layer.0.filters=8"),
+        ("early_stopping.patients=2", "early_stopping.patience=2"),
+    ] {
+        let got = refusal(&[typed]);
+        let said = format!("did you mean `{meant}`? known here: ");
+        assert!(got.starts_with(&format!("--set {typed}: ")) && got.contains(&said), "{typed}\n{got}\n{said}");
+    }
+    // Inside a value there is no override to type.
+    let got = refusal(&["early_stopping={ patients = 2 }"]);
+    assert!(got.contains("did you mean `patience`?"), "{got}");
+    // A key of another kind of optimizer is not suggested to where it was typed.
+    assert!(!refusal(&["optimizer.kind=adam", "optimizer.rho=0.9"]).contains("did you mean"));
+}
+
 #[test]
 fn a_mistake_is_reported_with_the_override_that_made_it() {
     for (overrides, message) in [
         (
             &["train.batchsize=64"][..],
-            "--set train.batchsize=64: train.batchsize: unknown key `batchsize`; did you mean `batch_size`? known here: ",
+            "--set train.batchsize=64: train.batchsize: unknown key `batchsize`; did you mean `train.batch_size=64`? known here: ",
         ),
         (
             &["train.epochs=3", "train.epochs=x"],

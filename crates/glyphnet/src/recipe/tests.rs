@@ -196,6 +196,15 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_key() {
     let message =
         refusal("[[layer]]\nkind = \"conv2d\"\nfilters = 3\nkernel = 3\n[[layer]]\nkind = \"dense\"\nunit = 3\n");
     assert!(message.starts_with("my.toml:7:1: layer.1.unit: unknown key `unit`; did you mean `units`?"), "{message}");
+    // Names that others give them.
+    for (lines, meant) in [
+        ("[optimizer]\nkind = \"sgd\"\nlr = 0.1", "learning_rate"),
+        ("[optimizer]\nkind = \"adam\"\ndecay = 0.1", "weight_decay"),
+        ("[train]\nlr = 0.1", "[optimizer] learning_rate"),
+    ] {
+        let message = refusal(&format!("{lines}\n{FLATTEN}"));
+        assert!(message.contains(&format!("; did you mean `{meant}`? known here: ")), "{message}");
+    }
     // A key of another table, and one of another kind of optimizer.
     let message = refusal(&format!("[train]\nlearning_rate = 1\n{FLATTEN}"));
     assert!(message.contains("did you mean `[optimizer] learning_rate`?"), "{message}");
