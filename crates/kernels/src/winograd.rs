@@ -222,6 +222,10 @@ impl WithSimd for Input<'_> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "closures inside iterators are not sure to be compiled for the instruction set"
+    )]
     fn with_simd<S: Simd>(self, simd: S) {
         let Input { layout, channels, x, first, count, v } = self;
         let (lanes, width) = (S::F32_LANES, layout.frame.width);
@@ -286,6 +290,10 @@ impl WithSimd for Output<'_> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(
+        clippy::needless_range_loop,
+        reason = "closures inside iterators are not sure to be compiled for the instruction set"
+    )]
     fn with_simd<S: Simd>(self, simd: S) {
         let Output { layout, shape, m, bias, relu, first, count, y } = self;
         let (lanes, filters, width) = (S::F32_LANES, shape.filters, shape.out_width());
