@@ -3,7 +3,8 @@
 //! Images are NHWC, kernels HWIO (`kernel_height x kernel_width x input channels x output channels`). A kernel row
 //! covers adjacent memory in NHWC, so a convolution is a sum of one product per kernel row, read in place.
 
-use crate::gemm::{self, Grid, Lattice, Packed};
+use crate::gemm::{self, Grid, Lattice};
+use crate::packed::Packed;
 use crate::tile::Runs;
 use crate::{Isa, Pad, size};
 

@@ -7,6 +7,7 @@
 use pulp::{Simd, WithSimd};
 
 use crate::conv::ConvShape;
+use crate::transpose::{add_transposed, transpose};
 use crate::{Buffer, Isa, size, tile};
 
 /// The kernel of one convolution with the filter outermost: `filters x kernel_height x (kernel_width x channels)`.
@@ -25,10 +26,8 @@ impl FilterMajor {
     /// Takes in `weights` (HWIO).
     pub fn pack(&mut self, weights: &[f32]) {
         assert_eq!(weights.len(), self.data.len(), "kernel has the wrong size");
-        let (filters, depth) = (self.shape.filters, self.data.len() / self.shape.filters);
-        for (o, row) in self.data.chunks_exact_mut(depth).enumerate() {
-            row.iter_mut().zip(weights[o..].iter().step_by(filters)).for_each(|(to, &from)| *to = from);
-        }
+        let filters = self.shape.filters;
+        transpose(weights.len() / filters, filters, weights, &mut self.data);
     }
 }
 
@@ -36,10 +35,7 @@ impl FilterMajor {
 pub fn add_filter_major(shape: &ConvShape, gathered: &[f32], gradient: &mut [f32]) {
     assert_eq!(gathered.len(), shape.weights_len(), "gathered gradient of {shape:?}");
     assert_eq!(gradient.len(), shape.weights_len(), "gradient of {shape:?}");
-    let depth = gathered.len() / shape.filters;
-    for (k, row) in gradient.chunks_exact_mut(shape.filters).enumerate() {
-        row.iter_mut().zip(gathered[k..].iter().step_by(depth)).for_each(|(to, from)| *to += from);
-    }
+    add_transposed(shape.filters, gathered.len() / shape.filters, gathered, gradient);
 }
 
 /// What the pooled side of one sample brings to the backward pass; all three are equally long.

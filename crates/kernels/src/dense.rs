@@ -1,6 +1,7 @@
 //! Dense layers: `y = x w + b` for row-major `x` (`n x inputs`) and `w` (`inputs x units`).
 
-use crate::gemm::{self, Grid, Lattice, Packed};
+use crate::gemm::{self, Grid, Lattice};
+use crate::packed::Packed;
 use crate::tile::Runs;
 use crate::{Isa, bias_gradient};
 

@@ -4,117 +4,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::size;
+use crate::packed::{Packed, Panel};
 use crate::tile::{self, MAX_ROWS, RowAddress, Runs, Scattered, Strided};
-use crate::{Buffer, Isa, activation};
-
-/// A right-hand side `depth x columns`, cut into panels of a few registers so that a tile reads it front to back.
-/// Columns past the end are zero. Allocated once; packing writes in place.
-#[derive(Debug)]
-pub(crate) struct Packed {
-    isa: Isa,
-    depth: usize,
-    columns: usize,
-    panels: Vec<Panel>,
-    data: Buffer,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Panel {
-    /// First column.
-    start: usize,
-    /// Width in registers: 1, 2 or 4.
-    vectors: usize,
-    /// Real columns.
-    columns: usize,
-    /// Where the panel starts in `data`.
-    offset: usize,
-}
-
-struct MaxVectors;
-
-impl WithSimd for MaxVectors {
-    type Output = usize;
-
-    fn with_simd<S: Simd>(self, _: S) -> usize {
-        tile::max_vectors::<S>()
-    }
-}
-
-fn panels(isa: Isa, depth: usize, columns: usize) -> Vec<Panel> {
-    let (lanes, widest) = (isa.lanes(), isa.run(MaxVectors));
-    let (mut panels, mut start, mut offset) = (Vec::new(), 0, 0);
-    while start < columns {
-        let vectors = (columns - start).div_ceil(lanes).min(widest).next_power_of_two();
-        let width = vectors * lanes;
-        panels.push(Panel { start, vectors, columns: width.min(columns - start), offset });
-        start += width;
-        offset += size(&[width, depth]);
-    }
-    panels
-}
-
-impl Packed {
-    /// Room for a `depth x columns` matrix, all zero.
-    pub(crate) fn new(isa: Isa, depth: usize, columns: usize) -> Packed {
-        let panels = panels(isa, depth, columns);
-        let len = panels.last().map_or(0, |p| p.offset + size(&[p.vectors, isa.lanes(), depth]));
-        Packed { isa, depth, columns, panels, data: Buffer::new(len) }
-    }
-
-    /// Packs a whole row-major matrix.
-    pub(crate) fn pack_matrix(&mut self, matrix: &[f32]) {
-        assert_eq!(matrix.len(), size(&[self.depth, self.columns]), "a matrix of another size");
-        match self.panels[..] {
-            // One full panel is the matrix itself.
-            [panel] if panel.vectors * self.isa.lanes() == self.columns => {
-                self.data[..matrix.len()].copy_from_slice(matrix);
-            }
-            _ => {
-                let columns = self.columns;
-                self.pack_rows(|k| &matrix[k * columns..(k + 1) * columns]);
-            }
-        }
-    }
-
-    /// Packs row `k` from `row(k)`, which must have at least `columns` elements.
-    pub(crate) fn pack_rows<'a>(&mut self, row: impl Fn(usize) -> &'a [f32]) {
-        let lanes = self.isa.lanes();
-        for k in 0..self.depth {
-            let source = row(k);
-            for panel in &self.panels {
-                let at = panel.offset + k * panel.vectors * lanes;
-                let from = &source[panel.start..panel.start + panel.columns];
-                self.data[at..at + panel.columns].copy_from_slice(from);
-            }
-        }
-    }
-
-    /// Packs a transposed matrix: element `(k, c)` is `source(k)[c * stride]`.
-    pub(crate) fn pack_columns<'a>(&mut self, stride: usize, source: impl Fn(usize) -> &'a [f32]) {
-        let lanes = self.isa.lanes();
-        for k in 0..self.depth {
-            let source = source(k);
-            for panel in &self.panels {
-                let at = panel.offset + k * panel.vectors * lanes;
-                let from = source[panel.start * stride..].iter().step_by(stride);
-                for (to, &value) in self.data[at..at + panel.columns].iter_mut().zip(from) {
-                    *to = value;
-                }
-            }
-        }
-    }
-
-    /// Inner dimension.
-    pub(crate) fn depth(&self) -> usize {
-        self.depth
-    }
-
-    /// Columns.
-    pub(crate) fn columns(&self) -> usize {
-        self.columns
-    }
-}
+use crate::{Isa, activation};
 
 /// A grid of pixels on two arrays: pixel `(r, c)` reads at `input.at(r, c)` and writes at `output.at(r, c)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,18 +73,76 @@ pub(crate) fn product(
     if grid.is_empty() {
         return;
     }
-    assert_eq!(isa, b.isa, "weights were packed for another instruction set");
-    assert_eq!(runs.depth(), b.depth, "inner dimension of {runs:?} differs from the packed depth");
-    assert!(bias.is_empty() || bias.len() == b.columns, "{} biases for {} columns", bias.len(), b.columns);
-    grid.check(runs.last(), a.len(), b.columns, out.len());
-    isa.run(Product { grid, runs, a, b, bias, relu, out });
+    assert!(bias.is_empty() || bias.len() == b.columns(), "{} biases for {} columns", bias.len(), b.columns());
+    check(isa, grid, runs, a.len(), b, out.len());
+    isa.run(Product { grid, runs, a, panels: b.panels(), b: b.data(), bias, relu, out });
+}
+
+/// The same products for every matrix of a batch, without bias: `a` and `out` are `a_stride` and `out_stride` elements
+/// further for each.
+#[allow(clippy::too_many_arguments, reason = "the operands of a batch of products")]
+pub(crate) fn products(
+    isa: Isa,
+    grid: &Grid,
+    runs: Runs,
+    a: &[f32],
+    a_stride: usize,
+    b: &Packed,
+    out: &mut [f32],
+    out_stride: usize,
+) {
+    if grid.is_empty() {
+        return;
+    }
+    let last = b.count() - 1;
+    assert!(a.len() >= last * a_stride && out.len() >= last * out_stride, "a batch of {} matrices", b.count());
+    check(isa, grid, runs, a.len() - last * a_stride, b, out.len() - last * out_stride);
+    isa.run(Products { grid, runs, a, a_stride, b, out, out_stride });
+}
+
+fn check(isa: Isa, grid: &Grid, runs: Runs, a: usize, b: &Packed, out: usize) {
+    assert_eq!(isa, b.isa(), "weights were packed for another instruction set");
+    assert_eq!(runs.depth(), b.depth(), "inner dimension of {runs:?} differs from the packed depth");
+    grid.check(runs.last(), a, b.columns(), out);
+}
+
+struct Products<'a> {
+    grid: &'a Grid,
+    runs: Runs,
+    a: &'a [f32],
+    a_stride: usize,
+    b: &'a Packed,
+    out: &'a mut [f32],
+    out_stride: usize,
+}
+
+impl WithSimd for Products<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for i in 0..self.b.count() {
+            let product = Product {
+                grid: self.grid,
+                runs: self.runs,
+                a: &self.a[i * self.a_stride..],
+                panels: self.b.panels(),
+                b: &self.b.data()[i * self.b.stride()..],
+                bias: &[],
+                relu: false,
+                out: &mut self.out[i * self.out_stride..],
+            };
+            product.with_simd(simd);
+        }
+    }
 }
 
 struct Product<'a> {
     grid: &'a Grid,
     runs: Runs,
     a: &'a [f32],
-    b: &'a Packed,
+    panels: &'a [Panel],
+    b: &'a [f32],
     bias: &'a [f32],
     relu: bool,
     out: &'a mut [f32],
@@ -203,8 +153,8 @@ impl WithSimd for Product<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        for i in 0..self.b.panels.len() {
-            let panel = self.b.panels[i];
+        for i in 0..self.panels.len() {
+            let panel = self.panels[i];
             match panel.vectors {
                 1 => self.panel::<S, 1>(simd, panel),
                 2 => self.panel::<S, 2>(simd, panel),
@@ -221,8 +171,9 @@ impl Product<'_> {
             return;
         }
         let (pixels, most) = (self.grid.rows * self.grid.columns, tile::max_rows::<S>(NV));
-        // Tiles stay within an image row where a row fills them well; narrow rows are tiled across.
-        let run = if self.grid.columns >= most { self.grid.columns } else { pixels };
+        // Tiles stay within an image row, as rows at a constant distance need no table; three pixels already keep the
+        // multipliers busy, fewer are tiled across rows.
+        let run = if self.grid.columns >= most.min(3) { self.grid.columns } else { pixels };
         let tiles = run.div_ceil(most);
         for first in (0..pixels).step_by(run) {
             let mut done = 0;
@@ -269,7 +220,7 @@ impl Product<'_> {
         let base = self.grid.input.at(r, c);
         // SAFETY: `product` checked the last pixel of both lattices against the slices, and the panel lies in `data`.
         let acc = unsafe {
-            let (a, b) = (self.a.as_ptr().add(base), self.b.data.as_ptr().add(panel.offset));
+            let (a, b) = (self.a.as_ptr().add(base), self.b.as_ptr().add(panel.offset));
             if c + M <= self.grid.columns {
                 tile::product::<S, M, NV, _>(simd, a, Strided(self.grid.input.column), self.runs, b, start)
             } else {
@@ -328,12 +279,56 @@ impl<const M: usize, const NV: usize> WithSimd for ProductTile<'_, '_, M, NV> {
 ///
 /// `w` is `depth x columns`, row-major; `d` is read on the grid's output lattice.
 pub(crate) fn outer(isa: Isa, grid: &Grid, runs: Runs, a: &[f32], d: &[f32], columns: usize, w: &mut [f32]) {
-    if grid.is_empty() {
+    assert_eq!(w.len(), runs.depth() * columns, "the gradient is not {} x {columns}", runs.depth());
+    outers(isa, 1, grid, runs, [a, d], [0, 0], columns, w, 0);
+}
+
+/// The same for a batch of `count`: the arrays are `strides` and `w_stride` elements further for each.
+#[allow(clippy::too_many_arguments, reason = "the operands of a batch of products")]
+pub(crate) fn outers(
+    isa: Isa,
+    count: usize,
+    grid: &Grid,
+    runs: Runs,
+    [a, d]: [&[f32]; 2],
+    strides: [usize; 2],
+    columns: usize,
+    w: &mut [f32],
+    w_stride: usize,
+) {
+    if grid.is_empty() || count == 0 {
         return;
     }
-    assert_eq!(w.len(), runs.depth() * columns, "the gradient is not {} x {columns}", runs.depth());
-    grid.check(runs.last(), a.len(), columns, d.len());
-    isa.run(Outer { grid, runs, a, d, columns, w });
+    let last = count - 1;
+    assert!(a.len() >= last * strides[0] && d.len() >= last * strides[1], "operands of {count} gradients");
+    assert!(w.len() >= last * w_stride + runs.depth() * columns, "{count} gradients of {} x {columns}", runs.depth());
+    grid.check(runs.last(), a.len() - last * strides[0], columns, d.len() - last * strides[1]);
+    isa.run(Outers { count, grid, runs, a, d, strides, columns, w, w_stride });
+}
+
+struct Outers<'a> {
+    count: usize,
+    grid: &'a Grid,
+    runs: Runs,
+    a: &'a [f32],
+    d: &'a [f32],
+    strides: [usize; 2],
+    columns: usize,
+    w: &'a mut [f32],
+    w_stride: usize,
+}
+
+impl WithSimd for Outers<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Outers { grid, runs, columns, .. } = self;
+        for i in 0..self.count {
+            let (a, d) = (&self.a[i * self.strides[0]..], &self.d[i * self.strides[1]..]);
+            Outer { grid, runs, a, d, columns, w: &mut self.w[i * self.w_stride..] }.with_simd(simd);
+        }
+    }
 }
 
 struct Outer<'a> {

@@ -19,12 +19,14 @@ mod lanes;
 mod loss;
 pub mod math;
 mod optimizer;
+mod packed;
 mod pad;
 mod pool;
 pub mod random;
 pub mod reference;
 mod softmax;
 mod tile;
+mod transpose;
 mod winograd;
 
 /// The product of sizes. Shapes are checked with it at the door, so a product that does not fit must not wrap around.
@@ -61,4 +63,7 @@ pub use pool::{
     max_pool_backward, max_pool_forward, max_pool_inference,
 };
 pub use softmax::{softmax_backward_rows, softmax_rows};
-pub use winograd::{WinogradWeights, winograd_fits, winograd_forward, winograd_scratch_len};
+pub use winograd::{
+    WinogradWeights, add_winograd_gradient, winograd_fits, winograd_forward, winograd_gathered_len,
+    winograd_gradient_fits, winograd_input_gradient, winograd_scratch_len, winograd_weight_gradient, winograd_work,
+};

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use glyphnet_kernels::{Activation, ConvShape, GradientWeights, Isa, conv_input_gradient, conv_weight_gradient};
+use glyphnet_kernels::{Activation, ConvShape};
 
 use super::activation::Epilogue;
-use super::convolve::Convolution;
+use super::convolve::{Convolution, InputGradient, WeightGradient};
 use super::window::Window;
 use crate::nn::layer::{Backward, Layer, Needs, Op, OpContext, Parameter, Pass, Start, Tape, Values};
 use crate::nn::{Conv2d, Initializer, LayerError, Padding, Pair, Shape};
@@ -96,40 +96,55 @@ impl Layer for &Conv2d {
     fn op(&self, context: &OpContext) -> Option<Box<dyn Op>> {
         let shape = self.shape(context.input)?;
         let epilogue = Epilogue::new(context.isa, self.activation, self.filters);
+        let training = context.training.then(|| Gradients {
+            input: InputGradient::new(context.isa, &shape, context.kernels),
+            kernel: WeightGradient::new(context.isa, &shape, context.kernels),
+        });
         Some(Box::new(ConvOp {
-            isa: context.isa,
             shape,
             kernel: context.tensors[0].clone(),
             bias: context.tensors.get(1).cloned(),
             forward: Convolution::new(context.isa, &shape, context.kernels),
-            gradient: context.training.then(|| GradientWeights::new(context.isa, &shape)),
+            gradients: training,
             epilogue,
         }))
     }
 }
 
 struct ConvOp {
-    isa: Isa,
     shape: ConvShape,
     kernel: Range<usize>,
     bias: Option<Range<usize>>,
     forward: Convolution,
-    gradient: Option<GradientWeights>,
+    /// Only in training.
+    gradients: Option<Gradients>,
     epilogue: Epilogue,
+}
+
+struct Gradients {
+    input: InputGradient,
+    kernel: WeightGradient,
 }
 
 impl Op for ConvOp {
     fn needs(&self) -> Needs {
-        let gradient = self.gradient.as_ref().map_or(0, |_| self.shape.gradient_scratch_len());
-        let scratch = self.forward.scratch_len().max(self.shape.forward_scratch_len()).max(gradient);
-        Needs { floats: self.epilogue.tape_len(self.shape.output_len()), scratch, ..Needs::default() }
+        let floats = self.epilogue.tape_len(self.shape.output_len());
+        let forward = Needs { floats, scratch: self.forward.scratch_len(), ..Needs::default() };
+        match &self.gradients {
+            None => forward,
+            Some(Gradients { input, kernel }) => Needs {
+                scratch: forward.scratch.max(input.scratch_len()).max(kernel.scratch_len()),
+                gathered: kernel.gathered_len(),
+                ..forward
+            },
+        }
     }
 
     fn prepare(&mut self, values: Values<'_>) {
         let kernel = &values.weights[self.kernel.clone()];
         self.forward.pack(kernel);
-        if let Some(gradient) = &mut self.gradient {
-            gradient.pack(kernel);
+        if let Some(gradients) = &mut self.gradients {
+            gradients.input.pack(kernel);
         }
     }
 
@@ -141,10 +156,17 @@ impl Op for ConvOp {
 
     fn backward(&self, _: &Pass<'_>, io: Backward<'_>, tape: Tape<'_>, scratch: &mut [f32], gradient: &mut [f32]) {
         self.epilogue.backward(tape.floats, io.y, io.dy);
+        let Some(gradients) = &self.gradients else { return };
         let (kernel, bias) = super::split_gradient(gradient, &self.kernel, self.bias.as_ref());
-        conv_weight_gradient(self.isa, &self.shape, io.x, io.dy, kernel, bias, scratch);
-        if let (Some(dx), Some(weights)) = (io.dx, &self.gradient) {
-            conv_input_gradient(self.isa, &self.shape, io.dy, weights, dx, scratch);
+        gradients.kernel.backward([io.x, io.dy], io.gathered, kernel, bias, scratch);
+        if let Some(dx) = io.dx {
+            gradients.input.backward(io.dy, dx, scratch);
+        }
+    }
+
+    fn flush(&self, gathered: &[f32], gradient: &mut [f32]) {
+        if let Some(gradients) = &self.gradients {
+            gradients.kernel.flush(gathered, &mut gradient[self.kernel.clone()]);
         }
     }
 }

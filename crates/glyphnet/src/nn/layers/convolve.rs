@@ -1,8 +1,9 @@
-//! The forward pass of a convolution by whichever kernel suits its sizes.
+//! The three passes of a convolution, each by whichever kernel suits its sizes.
 
 use glyphnet_kernels::{
-    ConvShape, ForwardWeights, Isa, WinogradWeights, conv_forward, winograd_fits, winograd_forward,
-    winograd_scratch_len,
+    ConvShape, ForwardWeights, GradientWeights, Isa, WinogradWeights, add_winograd_gradient, conv_forward,
+    conv_input_gradient, conv_weight_gradient, winograd_fits, winograd_forward, winograd_gathered_len,
+    winograd_gradient_fits, winograd_input_gradient, winograd_scratch_len, winograd_weight_gradient, winograd_work,
 };
 
 use crate::nn::Kernels;
@@ -10,7 +11,17 @@ use crate::nn::Kernels;
 /// Channels, in and out, from which on Winograd's transforms cost less than they save.
 const WINOGRAD_CHANNELS: usize = 16;
 
-/// A convolution with its packed kernel.
+/// The largest share of the direct sum's multiplications at which Winograd's way is still the faster one.
+const WINOGRAD_WORK: f64 = 0.5;
+
+fn winograd_pays(shape: &ConvShape, kernels: Kernels) -> bool {
+    kernels == Kernels::Fast
+        && winograd_fits(shape)
+        && shape.channels.min(shape.filters) >= WINOGRAD_CHANNELS
+        && winograd_work(shape) <= WINOGRAD_WORK
+}
+
+/// The forward pass with its packed kernel.
 pub(super) struct Convolution {
     isa: Isa,
     shape: ConvShape,
@@ -24,9 +35,7 @@ enum Weights {
 
 impl Convolution {
     pub(super) fn new(isa: Isa, shape: &ConvShape, kernels: Kernels) -> Convolution {
-        let winograd =
-            kernels == Kernels::Fast && winograd_fits(shape) && shape.channels.min(shape.filters) >= WINOGRAD_CHANNELS;
-        let weights = if winograd {
+        let weights = if winograd_pays(shape, kernels) {
             Weights::Winograd(WinogradWeights::new(isa, shape))
         } else {
             Weights::Direct(ForwardWeights::new(isa, shape))
@@ -46,7 +55,7 @@ impl Convolution {
     pub(super) fn pack(&mut self, kernel: &[f32]) {
         match &mut self.weights {
             Weights::Direct(weights) => weights.pack(kernel),
-            Weights::Winograd(weights) => weights.pack(self.isa, kernel),
+            Weights::Winograd(weights) => weights.pack(kernel),
         }
     }
 
@@ -55,6 +64,101 @@ impl Convolution {
         match &self.weights {
             Weights::Direct(weights) => conv_forward(self.isa, &self.shape, x, weights, bias, relu, y, scratch),
             Weights::Winograd(weights) => winograd_forward(self.isa, &self.shape, x, weights, bias, relu, y, scratch),
+        }
+    }
+}
+
+/// The gradient of the input with its packed kernel.
+pub(super) struct InputGradient {
+    isa: Isa,
+    shape: ConvShape,
+    weights: TurnedWeights,
+}
+
+enum TurnedWeights {
+    Direct(GradientWeights),
+    Winograd(WinogradWeights),
+}
+
+impl InputGradient {
+    pub(super) fn new(isa: Isa, shape: &ConvShape, kernels: Kernels) -> InputGradient {
+        let weights = if winograd_pays(shape, kernels) && winograd_gradient_fits(shape) {
+            TurnedWeights::Winograd(WinogradWeights::for_input_gradient(isa, shape))
+        } else {
+            TurnedWeights::Direct(GradientWeights::new(isa, shape))
+        };
+        InputGradient { isa, shape: *shape, weights }
+    }
+
+    /// Floats of scratch that [`InputGradient::backward`] needs.
+    pub(super) fn scratch_len(&self) -> usize {
+        match self.weights {
+            TurnedWeights::Direct(_) => self.shape.gradient_scratch_len(),
+            TurnedWeights::Winograd(_) => winograd_scratch_len(&self.shape),
+        }
+    }
+
+    /// Takes in a changed kernel (HWIO).
+    pub(super) fn pack(&mut self, kernel: &[f32]) {
+        match &mut self.weights {
+            TurnedWeights::Direct(weights) => weights.pack(kernel),
+            TurnedWeights::Winograd(weights) => weights.pack(kernel),
+        }
+    }
+
+    /// `dx` from `dy`; arguments as in [`conv_input_gradient`].
+    pub(super) fn backward(&self, dy: &[f32], dx: &mut [f32], scratch: &mut [f32]) {
+        match &self.weights {
+            TurnedWeights::Direct(weights) => conv_input_gradient(self.isa, &self.shape, dy, weights, dx, scratch),
+            TurnedWeights::Winograd(weights) => {
+                winograd_input_gradient(self.isa, &self.shape, dy, weights, dx, scratch)
+            }
+        }
+    }
+}
+
+/// The gradient of the kernel.
+pub(super) struct WeightGradient {
+    isa: Isa,
+    shape: ConvShape,
+    winograd: bool,
+}
+
+impl WeightGradient {
+    pub(super) fn new(isa: Isa, shape: &ConvShape, kernels: Kernels) -> WeightGradient {
+        WeightGradient { isa, shape: *shape, winograd: winograd_pays(shape, kernels) }
+    }
+
+    /// Floats that are gathered over a chunk.
+    pub(super) fn gathered_len(&self) -> usize {
+        if self.winograd { winograd_gathered_len(&self.shape) } else { 0 }
+    }
+
+    /// Floats of scratch that [`WeightGradient::backward`] needs.
+    pub(super) fn scratch_len(&self) -> usize {
+        if self.winograd { winograd_scratch_len(&self.shape) } else { self.shape.forward_scratch_len() }
+    }
+
+    /// Adds to `dw` or `gathered`, and to `db`; arguments as in [`conv_weight_gradient`].
+    pub(super) fn backward(
+        &self,
+        [x, dy]: [&[f32]; 2],
+        gathered: &mut [f32],
+        dw: &mut [f32],
+        db: &mut [f32],
+        scratch: &mut [f32],
+    ) {
+        if self.winograd {
+            winograd_weight_gradient(self.isa, &self.shape, x, dy, gathered, db, scratch);
+        } else {
+            conv_weight_gradient(self.isa, &self.shape, x, dy, dw, db, scratch);
+        }
+    }
+
+    /// Adds what was gathered to `dw`.
+    pub(super) fn flush(&self, gathered: &[f32], dw: &mut [f32]) {
+        if self.winograd {
+            add_winograd_gradient(self.isa, &self.shape, gathered, dw);
         }
     }
 }
