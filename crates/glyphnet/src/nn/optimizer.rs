@@ -58,15 +58,32 @@ impl Optimizer {
         }
     }
 
-    /// Changes all weights by one update. Runs on the current thread pool.
-    pub(super) fn update(&mut self, isa: Isa, weights: &mut [f32], gradient: &[f32], learning_rate: f64) {
+    /// Whether [`Optimizer::clip`] changes anything.
+    pub(super) fn clips(&self) -> bool {
+        self.config.clipping().is_some()
+    }
+
+    /// Changes all weights by one update, shard by shard; `finish(i, gradient)` first completes the gradient of shard
+    /// `i`. Runs on the current thread pool.
+    pub(super) fn update(
+        &mut self,
+        isa: Isa,
+        weights: &mut [f32],
+        gradient: &mut [f32],
+        learning_rate: f64,
+        finish: impl Fn(usize, &mut [f32]) + Sync,
+    ) {
         self.step += 1;
         let (config, step) = (&self.config, self.step);
         self.shards
             .par_iter_mut()
             .zip(weights.par_chunks_mut(SHARD))
-            .zip(gradient.par_chunks(SHARD))
-            .for_each(|((shard, weights), gradient)| shard.update(isa, config, step, weights, gradient, learning_rate));
+            .zip(gradient.par_chunks_mut(SHARD))
+            .enumerate()
+            .for_each(|(i, ((shard, weights), gradient))| {
+                finish(i, gradient);
+                shard.update(isa, config, step, weights, gradient, learning_rate);
+            });
     }
 }
 

@@ -38,6 +38,8 @@ impl Threads {
             .thread_name(|i| format!("glyphnet-{i}"))
             .build()
             .map_err(|error| ThreadError { count, reason: error.to_string() })?;
+        // A thread allocates while it starts: that is over before anybody measures or counts.
+        pool.broadcast(|_| ());
         Ok(Threads { pool: Arc::new(pool) })
     }
 
@@ -46,8 +48,9 @@ impl Threads {
         self.pool.current_num_threads()
     }
 
-    /// Runs `work` in the pool: parallel iterators inside it use these threads and no others.
-    pub(crate) fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+    /// Runs `work` on one of the threads and waits for it: all that works in parallel inside it uses these threads and no others.
+    /// A loop of many small steps had best run inside as a whole, since only handing work over from outside costs anything.
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         self.pool.install(work)
     }
 }

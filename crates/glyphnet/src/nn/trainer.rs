@@ -100,7 +100,7 @@ impl Trainer {
         let optimizer = Optimizer::new(options.optimizer.clone(), weights);
         let gradient = vec![0.0; weights];
         let mut trainer = Trainer { network, plan, options, threads, optimizer, chunks, workers, gradient, step: 0 };
-        trainer.prepare();
+        trainer.in_pool(Trainer::prepare);
         Ok(trainer)
     }
 
@@ -116,7 +116,7 @@ impl Trainer {
     pub fn set_weights(&mut self, weights: &[f32], state: &[f32]) {
         self.network.weights_mut().copy_from_slice(weights);
         self.network.state_mut().copy_from_slice(state);
-        self.prepare();
+        self.in_pool(Trainer::prepare);
     }
 
     /// The network, when training is over.
@@ -142,32 +142,42 @@ impl Trainer {
 
     /// Runs one step on a batch: returns the sum of its losses and the number of right answers, both before the update.
     ///
+    /// A step allocates nothing where it is called inside [`Threads::run`] of the trainer's own threads; from outside, handing
+    /// it to them costs a small allocation every few dozen steps.
+    ///
     /// # Panics
     /// If the batch is empty or has more samples than the batch size, or a label is no class.
     pub fn step(&mut self, batch: &dyn Batch, learning_rate: f64) -> LossSum {
-        let loss = self.accumulate(batch);
-        self.reduce(batch.len());
-        self.optimizer.clip(self.options.isa, &self.network, &mut self.gradient);
-        let isa = self.options.isa;
-        let (optimizer, network, gradient) = (&mut self.optimizer, &mut self.network, &self.gradient);
-        self.threads.run(|| optimizer.update(isa, network.weights_mut(), gradient, learning_rate));
-        self.step += 1;
-        self.prepare();
-        loss
+        self.in_pool(|trainer| {
+            let loss = trainer.accumulate(batch);
+            trainer.update(batch.len(), learning_rate);
+            trainer.step += 1;
+            trainer.prepare();
+            loss
+        })
     }
 
     /// Forward and backward without clipping and without an update of the weights: fills [`Trainer::gradient`]. Batch
     /// norm's running averages move, as in any training pass.
     pub fn gradient_step(&mut self, batch: &dyn Batch) -> LossSum {
-        let loss = self.accumulate(batch);
-        self.reduce(batch.len());
-        loss
+        self.in_pool(|trainer| {
+            let loss = trainer.accumulate(batch);
+            let (sums, gradient, isa) =
+                (ChunkSums::new(&mut trainer.chunks, batch.len()), &mut trainer.gradient, trainer.options.isa);
+            gradient.par_chunks_mut(SHARD).enumerate().for_each(|(i, shard)| sums.shard(isa, i, shard));
+            loss
+        })
+    }
+
+    /// Everything of a step runs in the pool, so that its parallel parts start without a detour.
+    fn in_pool<T: Send>(&mut self, work: impl FnOnce(&mut Trainer) -> T + Send) -> T {
+        let threads = self.threads.clone();
+        threads.run(|| work(self))
     }
 
     fn prepare(&mut self) {
         let values = Values { weights: self.network.weights(), state: self.network.state() };
-        let stages = &mut self.plan.stages;
-        self.threads.run(|| stages.par_iter_mut().for_each(|stage| stage.op.prepare(values)));
+        self.plan.stages.par_iter_mut().with_max_len(1).for_each(|stage| stage.op.prepare(values));
     }
 
     fn accumulate(&mut self, batch: &dyn Batch) -> LossSum {
@@ -197,20 +207,18 @@ impl Trainer {
 
     fn each_chunk(&self, samples: usize, run: impl Fn(&mut Work<'_>) + Sync) {
         let count = chunk_count(samples);
-        self.threads.run(|| {
-            self.used_chunks(samples).par_iter().enumerate().for_each(|(c, chunk)| {
-                let mut chunk = lock(chunk);
-                let mut worker = lock(&self.workers[rayon::current_thread_index().unwrap_or(0) % self.workers.len()]);
-                let step = StepContext {
-                    plan: &self.plan,
-                    options: &self.options,
-                    weights: self.network.weights(),
-                    step: self.step,
-                    batch: samples,
-                };
-                let part = c * samples / count..(c + 1) * samples / count;
-                run(&mut Work::new(step, &mut chunk, &mut worker, part));
-            });
+        self.used_chunks(samples).par_iter().with_max_len(1).enumerate().for_each(|(c, chunk)| {
+            let mut chunk = lock(chunk);
+            let mut worker = lock(&self.workers[rayon::current_thread_index().unwrap_or(0) % self.workers.len()]);
+            let step = StepContext {
+                plan: &self.plan,
+                options: &self.options,
+                weights: self.network.weights(),
+                step: self.step,
+                batch: samples,
+            };
+            let part = c * samples / count..(c + 1) * samples / count;
+            run(&mut Work::new(step, &mut chunk, &mut worker, part));
         });
     }
 
@@ -242,20 +250,46 @@ impl Trainer {
         }
     }
 
-    /// Adds the gradients of the chunks in their order.
-    fn reduce(&mut self, samples: usize) {
-        let chunks: Vec<_> = self.chunks[..chunk_count(samples)].iter().map(lock).collect();
-        let parts: Vec<&[f32]> = chunks.iter().map(|chunk| &chunk.gradient[..]).collect();
-        let (gradient, isa) = (&mut self.gradient, self.options.isa);
-        self.threads.run(|| {
-            gradient.par_chunks_mut(SHARD).enumerate().for_each(|(i, shard)| {
-                let mut cut: [&[f32]; CHUNKS] = [&[]; CHUNKS];
-                for (cut, part) in cut.iter_mut().zip(&parts) {
-                    *cut = &part[i * SHARD..i * SHARD + shard.len()];
-                }
-                sum_chunks(isa, shard, &cut[..parts.len()]);
-            });
-        });
+    /// Adds the gradients of the chunks and changes the weights by the sum: shard by shard in one go, unless clipping
+    /// must see the whole gradient first.
+    fn update(&mut self, samples: usize, learning_rate: f64) {
+        let isa = self.options.isa;
+        let sums = ChunkSums::new(&mut self.chunks, samples);
+        if self.optimizer.clips() {
+            self.gradient.par_chunks_mut(SHARD).enumerate().for_each(|(i, shard)| sums.shard(isa, i, shard));
+            self.optimizer.clip(isa, &self.network, &mut self.gradient);
+            self.optimizer.update(isa, self.network.weights_mut(), &mut self.gradient, learning_rate, |_, _| {});
+        } else {
+            let sum = |i: usize, shard: &mut [f32]| sums.shard(isa, i, shard);
+            self.optimizer.update(isa, self.network.weights_mut(), &mut self.gradient, learning_rate, sum);
+        }
+    }
+}
+
+/// The gradients of a batch's chunks, to be added in their order.
+struct ChunkSums<'a> {
+    parts: [&'a [f32]; CHUNKS],
+    count: usize,
+}
+
+impl<'a> ChunkSums<'a> {
+    fn new(chunks: &'a mut [Mutex<Chunk>], samples: usize) -> ChunkSums<'a> {
+        let count = chunk_count(samples);
+        let mut parts: [&[f32]; CHUNKS] = [&[]; CHUNKS];
+        for (part, chunk) in parts.iter_mut().zip(&mut chunks[..count]) {
+            *part = &chunk.get_mut().unwrap_or_else(PoisonError::into_inner).gradient;
+        }
+        ChunkSums { parts, count }
+    }
+
+    /// The sum of shard `i`.
+    fn shard(&self, isa: Isa, i: usize, sum: &mut [f32]) {
+        let cut = i * SHARD..i * SHARD + sum.len();
+        let mut parts: [&[f32]; CHUNKS] = [&[]; CHUNKS];
+        for (cut_part, part) in parts.iter_mut().zip(&self.parts[..self.count]) {
+            *cut_part = &part[cut.clone()];
+        }
+        sum_chunks(isa, sum, &parts[..self.count]);
     }
 }
 

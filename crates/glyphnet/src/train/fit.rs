@@ -69,8 +69,8 @@ pub enum Event<'a> {
     Message(&'a str),
 }
 
-/// Whoever watches a run.
-pub trait Observer {
+/// Whoever watches a run. It is called on a thread of the run's pool, one call after another.
+pub trait Observer: Send {
     /// Called for everything that happens.
     fn event(&mut self, event: &Event<'_>);
 
@@ -112,6 +112,15 @@ pub struct Outcome {
 /// # Errors
 /// If recipe and data do not fit, a file cannot be written, or the loss becomes no number.
 pub fn fit(
+    recipe: &Recipe,
+    source: &Source,
+    options: &FitOptions,
+    observer: &mut dyn Observer,
+) -> Result<Outcome, Error> {
+    options.threads.run(|| fit_in_pool(recipe, source, options, observer))
+}
+
+fn fit_in_pool(
     recipe: &Recipe,
     source: &Source,
     options: &FitOptions,
