@@ -59,7 +59,7 @@ impl ConvShape {
     }
 
     /// The frame that holds the padded input of a forward pass.
-    fn input_frame(&self) -> Frame {
+    pub(crate) fn input_frame(&self) -> Frame {
         let (top, left) = (self.pad.top as isize, self.pad.left as isize);
         Frame {
             height: self.height + self.pad.top + self.pad.bottom,

@@ -1,7 +1,7 @@
 //! Transposition of matrices.
 
-/// Rows and columns that are moved together, so that both sides stay within a few lines of the cache.
-const BLOCK: usize = 16;
+/// Rows and columns that are moved at once, by way of registers.
+const SQUARE: usize = 4;
 
 /// `to[c][r] = from[r][c]`: `from` is `rows x columns`, `to` is `columns x rows`.
 pub(crate) fn transpose(rows: usize, columns: usize, from: &[f32], to: &mut [f32]) {
@@ -16,15 +16,24 @@ pub(crate) fn add_transposed(rows: usize, columns: usize, from: &[f32], to: &mut
 #[inline(always)]
 fn each(rows: usize, columns: usize, from: &[f32], to: &mut [f32], put: impl Fn(&mut f32, f32)) {
     assert!(from.len() == rows * columns && to.len() == rows * columns, "matrices of {rows} x {columns}");
-    for first_row in (0..rows).step_by(BLOCK) {
-        let last_row = rows.min(first_row + BLOCK);
-        for first in (0..columns).step_by(BLOCK) {
-            for c in first..columns.min(first + BLOCK) {
-                let to = &mut to[c * rows + first_row..c * rows + last_row];
-                for (r, to) in to.iter_mut().enumerate() {
-                    put(to, from[(first_row + r) * columns + c]);
+    let (whole_rows, whole_columns) = (rows / SQUARE * SQUARE, columns / SQUARE * SQUARE);
+    for c in (0..whole_columns).step_by(SQUARE) {
+        for r in (0..whole_rows).step_by(SQUARE) {
+            let mut square = [[0.0; SQUARE]; SQUARE];
+            for (i, row) in square.iter_mut().enumerate() {
+                row.copy_from_slice(&from[(r + i) * columns + c..][..SQUARE]);
+            }
+            for j in 0..SQUARE {
+                let to: &mut [f32] = &mut to[(c + j) * rows + r..][..SQUARE];
+                for i in 0..SQUARE {
+                    put(&mut to[i], square[i][j]);
                 }
             }
+        }
+    }
+    for r in 0..rows {
+        for c in if r < whole_rows { whole_columns } else { 0 }..columns {
+            put(&mut to[c * rows + r], from[r * columns + c]);
         }
     }
 }
@@ -35,15 +44,16 @@ mod tests {
 
     #[test]
     fn moves_every_element() {
-        for (rows, columns) in [(0, 3), (1, 1), (5, 40), (16, 16), (17, 33), (64, 32)] {
+        for (rows, columns) in [(0, 3), (1, 1), (3, 9), (5, 40), (16, 16), (17, 33), (64, 32)] {
             let from: Vec<f32> = (0..rows * columns).map(|i| i as f32).collect();
             let mut to = vec![f32::NAN; from.len()];
             transpose(rows, columns, &from, &mut to);
             for (i, &value) in from.iter().enumerate() {
                 assert_eq!(to[i % columns * rows + i / columns], value);
             }
+            let once = to.clone();
             add_transposed(rows, columns, &from, &mut to);
-            assert!(to.iter().enumerate().all(|(i, v)| *v == 2.0 * from[i % rows * columns + i / rows]));
+            assert!(to.iter().zip(&once).all(|(twice, once)| *twice == 2.0 * once));
         }
     }
 }

@@ -3,8 +3,8 @@
 use glyphnet_kernels::random::{Purpose, Stream};
 use glyphnet_kernels::reference::matrix as naive;
 use glyphnet_kernels::{
-    ConvShape, FilterMajor, Isa, Pad, PoolShape, Pooled, add_filter_major, max_pool_forward, pooled_input_gradient,
-    pooled_scratch_len, pooled_weight_gradient,
+    ConvPool, ConvShape, Isa, Pad, PoolShape, Pooled, PooledGradients, PooledWeights, add_filter_major,
+    max_pool_forward, pooled_gradients,
 };
 
 fn values(stream: &mut Stream, n: usize) -> Vec<f32> {
@@ -18,47 +18,51 @@ fn assert_close(what: &str, got: &[f32], want: &[f64]) {
     }
 }
 
-fn check(shape: &ConvShape, window: (usize, usize), stride: (usize, usize)) {
-    let mut stream = Stream::new(17, Purpose::Sample, shape.width as u32, shape.filters as u32);
-    let x = values(&mut stream, shape.input_len());
-    check_input(shape, window, stride, Pad::NONE, &x);
+fn check(conv: &ConvShape, window: (usize, usize), stride: (usize, usize)) {
+    let mut stream = Stream::new(17, Purpose::Sample, conv.width as u32, conv.filters as u32);
+    let x = values(&mut stream, conv.input_len());
+    check_input(conv, window, stride, Pad::NONE, true, &x);
+    check_input(conv, window, stride, Pad::NONE, false, &x);
     // Wide areas of one value, as the paper around a digit: every window there is a tie.
     let flat: Vec<f32> = x.iter().enumerate().map(|(i, &v)| if i % 37 == 0 { v } else { 0.25 }).collect();
     let pad = Pad { top: 1, bottom: 0, left: 1, right: 1 };
-    check_input(shape, window, stride, pad, &flat);
+    check_input(conv, window, stride, pad, true, &flat);
 }
 
-fn check_input(shape: &ConvShape, window: (usize, usize), stride: (usize, usize), pad: Pad, x: &[f32]) {
-    let mut stream = Stream::new(18, Purpose::Sample, shape.width as u32, shape.filters as u32);
-    let w = values(&mut stream, shape.weights_len());
-    let z: Vec<f32> = naive::conv_forward(shape, 1, x, &w, &[]).iter().map(|&v| v.max(0.0) as f32).collect();
-    let (height, width, channels) = (shape.out_height(), shape.out_width(), shape.filters);
+fn check_input(conv: &ConvShape, window: (usize, usize), stride: (usize, usize), pad: Pad, relu: bool, x: &[f32]) {
+    let mut stream = Stream::new(18, Purpose::Sample, conv.width as u32, conv.filters as u32);
+    let w = values(&mut stream, conv.weights_len());
+    let least = if relu { 0.0 } else { f64::NEG_INFINITY };
+    let z: Vec<f32> = naive::conv_forward(conv, 1, x, &w, &[]).iter().map(|&v| v.max(least) as f32).collect();
+    let (height, width, channels) = (conv.out_height(), conv.out_width(), conv.filters);
     let pool = PoolShape { height, width, channels, window, stride, pad };
+    let shape = ConvPool { conv: *conv, pool, relu };
     let (mut y, mut argmax) = (vec![0.0; pool.output_len()], vec![0; pool.output_len()]);
     max_pool_forward(Isa::SCALAR, &pool, &z, &mut y, &mut argmax);
-    let dy = values(&mut stream, y.len());
+    // Some gradients are zero.
+    let dy: Vec<f32> = values(&mut stream, y.len()).iter().map(|&v| if v > 0.8 { 0.0 } else { v }).collect();
     let mut dz = vec![0.0; z.len()];
     for ((&y, &dy), &at) in y.iter().zip(&dy).zip(&argmax) {
-        dz[at as usize] += if y > 0.0 { dy } else { 0.0 };
+        dz[at as usize] += if !relu || y > 0.0 { dy } else { 0.0 };
     }
-    assert!(dz.iter().any(|&d| d != 0.0), "{shape:?} tests nothing");
-    let dx_want = naive::conv_input_gradient(shape, 1, &dz, &w);
-    let (dw_want, db_want) = naive::conv_weight_gradient(shape, 1, x, &dz);
+    assert!(dz.iter().any(|&d| d != 0.0), "{conv:?} tests nothing");
+    let dx_want = naive::conv_input_gradient(conv, 1, &dz, &w);
+    let (dw_want, db_want) = naive::conv_weight_gradient(conv, 1, x, &dz);
     for isa in Isa::available() {
-        let what = |part: &str| format!("{isa} {shape:?} {window:?} {part}");
-        let pooled = Pooled { y: &y, dy: &dy, argmax: &argmax };
-        let mut scratch = vec![f32::NAN; pooled_scratch_len(shape, y.len())];
-        let mut indices = vec![u32::MAX; y.len() + shape.filters];
-        let (mut gathered, mut db) = (vec![0.0; w.len()], vec![0.5; shape.filters]);
-        pooled_weight_gradient(isa, shape, x, pooled, &mut gathered, &mut db, &mut scratch, &mut indices);
+        let what = |part: &str| format!("{isa} {shape:?} {part}");
+        let side = Pooled { y: &y, dy: &dy, argmax: &argmax };
+        let mut scratch = vec![f32::NAN; shape.scratch_len()];
+        let mut indices = vec![u32::MAX; shape.indices_len()];
+        let (mut gathered, mut db) = (vec![0.0; w.len()], vec![0.5; conv.filters]);
+        let mut packed = PooledWeights::new(isa, &shape);
+        packed.pack(isa, &w);
+        let mut dx = vec![f32::NAN; x.len()];
+        let gradients = PooledGradients { gathered: &mut gathered, db: &mut db, dx: Some((&packed, &mut dx)) };
+        pooled_gradients(isa, &shape, x, side, gradients, &mut scratch, &mut indices);
         let mut dw = vec![0.25; w.len()];
-        add_filter_major(shape, &gathered, &mut dw);
+        add_filter_major(conv, &gathered, &mut dw);
         assert_close(&what("dw"), &dw, &dw_want.iter().map(|v| v + 0.25).collect::<Vec<_>>());
         assert_close(&what("db"), &db, &db_want.iter().map(|v| v + 0.5).collect::<Vec<_>>());
-        let mut packed = FilterMajor::new(shape);
-        packed.pack(&w);
-        let mut dx = vec![f32::NAN; x.len()];
-        pooled_input_gradient(isa, shape, pooled, &packed, &mut dx, &mut scratch);
         assert_close(&what("dx"), &dx, &dx_want);
     }
 }
