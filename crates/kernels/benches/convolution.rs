@@ -10,9 +10,8 @@ use std::time::Duration;
 use common::{Convolution, Kernel, convolutions, name, values};
 use criterion::{BenchmarkId, Criterion, Throughput};
 use glyphnet_kernels::{
-    Buffer, ConvShape, FilterMajor, ForwardWeights, GradientWeights, Isa, PoolShape, Pooled, WinogradWeights,
-    add_filter_major, conv_forward, max_pool_forward, pooled_input_gradient, pooled_scratch_len,
-    pooled_weight_gradient, winograd_fits,
+    Buffer, ConvPool, ConvShape, ForwardWeights, GradientWeights, Isa, PoolShape, Pooled, PooledGradients,
+    PooledWeights, WinogradWeights, add_filter_major, conv_forward, max_pool_forward, pooled_gradients, winograd_fits,
 };
 
 /// Each kernel of each convolution, on a chunk of samples.
@@ -55,6 +54,7 @@ fn packing(c: &mut Criterion, isa: Isa) {
 
 /// One sample behind convolution, relu and 2x2 max-pooling.
 struct Sample {
+    shape: ConvPool,
     x: Buffer,
     y: Buffer,
     dy: Buffer,
@@ -75,7 +75,7 @@ impl Sample {
         for (y, draw) in y.iter_mut().zip(&*values(3, pool.output_len())) {
             *y = if f64::from(*draw) < 2.0 * live - 1.0 { 1.0 } else { 0.0 };
         }
-        Sample { dy: values(4, y.len()), x, y, argmax }
+        Sample { shape: ConvPool { conv: *shape, pool, relu: true }, dy: values(4, y.len()), x, y, argmax }
     }
 }
 
@@ -87,28 +87,20 @@ fn behind_a_pool(c: &mut Criterion, isa: Isa) {
     for live in [0.14, 0.23, 1.0] {
         let sample = Sample::new(isa, &shape, live);
         let pooled = Pooled { y: &sample.y, dy: &sample.dy, argmax: &sample.argmax };
-        let mut scratch = Buffer::new(pooled_scratch_len(&shape, sample.y.len()));
-        let mut indices = vec![0; sample.y.len() + shape.filters];
+        let both = &sample.shape;
+        let (mut scratch, mut indices) = (Buffer::new(both.scratch_len()), vec![0; both.indices_len()]);
         let (mut gathered, mut db) = (Buffer::new(shape.weights_len()), Buffer::new(shape.filters));
-        group.bench_function(BenchmarkId::new("weight gradient", live), |b| {
-            b.iter(|| {
-                pooled_weight_gradient(
-                    isa,
-                    &shape,
-                    &sample.x,
-                    pooled,
-                    &mut gathered,
-                    &mut db,
-                    &mut scratch,
-                    &mut indices,
-                );
+        let (mut weights, mut dx) = (PooledWeights::new(isa, both), Buffer::new(shape.input_len()));
+        weights.pack(isa, &values(2, shape.weights_len()));
+        for (name, with_input) in [("weight gradient", false), ("both gradients", true)] {
+            group.bench_function(BenchmarkId::new(name, live), |b| {
+                b.iter(|| {
+                    let dx = with_input.then_some((&weights, &mut dx[..]));
+                    let gradients = PooledGradients { gathered: &mut gathered, db: &mut db, dx };
+                    pooled_gradients(isa, both, &sample.x, pooled, gradients, &mut scratch, &mut indices);
+                });
             });
-        });
-        let (mut weights, mut dx) = (FilterMajor::new(&shape), Buffer::new(shape.input_len()));
-        weights.pack(&values(2, shape.weights_len()));
-        group.bench_function(BenchmarkId::new("input gradient", live), |b| {
-            b.iter(|| pooled_input_gradient(isa, &shape, pooled, &weights, &mut dx, &mut scratch));
-        });
+        }
     }
     group.finish();
 }
