@@ -3,6 +3,8 @@
 //! Images are NHWC, kernels HWIO (`kernel_height x kernel_width x input channels x output channels`). A kernel row
 //! covers adjacent memory in NHWC, so a convolution is a sum of one product per kernel row, read in place.
 
+use std::ops::Range;
+
 use crate::gemm::{self, Grid, Lattice};
 use crate::packed::Packed;
 use crate::tile::Runs;
@@ -271,7 +273,6 @@ pub fn conv_input_gradient(
     assert_eq!(*shape, weights.shape, "weights were packed for another convolution");
     let frame = shape.gradient_frame();
     let scratch = &mut scratch[..frame.len()];
-    let (width, o, c) = (frame.width, shape.filters, shape.channels);
     for s in 0..n {
         let dx = &mut dx[s * shape.input_len()..][..shape.input_len()];
         frame.place(
@@ -283,23 +284,53 @@ pub fn conv_input_gradient(
         for (phase, packed) in &weights.phases {
             let rows = along(shape.height, shape.pad.top, shape.stride.0, phase.ty, phase.taps.0, shape.kernel.0);
             let columns = along(shape.width, shape.pad.left, shape.stride.1, phase.tx, phase.taps.1, shape.kernel.1);
-            let grid = Grid {
-                rows: rows.count,
-                columns: columns.count,
-                input: Lattice { base: (rows.source * width + columns.source) * o, row: width * o, column: o },
-                output: Lattice {
-                    base: (rows.first * shape.width + columns.first) * c,
-                    row: shape.stride.0 * shape.width * c,
-                    column: shape.stride.1 * c,
-                },
-            };
-            if phase.taps.0 * phase.taps.1 == 0 {
-                clear(&grid, c, dx);
-                continue;
+            let pixels = Pixels { shape, frame: &frame, taps: phase.taps, columns };
+            for (range, taps) in rows.spans(phase.taps.0, shape.out_height(), shape.kernel.0, shape.stride.0) {
+                pixels.gradient(isa, &rows, range, taps, scratch, packed, dx);
             }
-            let runs = Runs { count: phase.taps.0, len: phase.taps.1 * o, stride: width * o };
-            gemm::product(isa, &grid, runs, scratch, packed, &[], false, dx);
         }
+    }
+}
+
+/// Pixels of one phase, and what their gradient is made of.
+struct Pixels<'a> {
+    shape: &'a ConvShape,
+    frame: &'a Frame,
+    taps: (usize, usize),
+    columns: Along,
+}
+
+impl Pixels<'_> {
+    /// The gradient of these rows by these kernel rows.
+    #[allow(clippy::too_many_arguments, reason = "the operands of one product")]
+    fn gradient(
+        &self,
+        isa: Isa,
+        rows: &Along,
+        range: Range<usize>,
+        taps: Range<usize>,
+        frame: &[f32],
+        weights: &Packed,
+        dx: &mut [f32],
+    ) {
+        let Pixels { shape, columns, .. } = self;
+        let (o, c, width) = (shape.filters, shape.channels, self.frame.width);
+        let (source, first) = (rows.source + range.start + taps.start, rows.first + range.start * shape.stride.0);
+        let grid = Grid {
+            rows: range.len(),
+            columns: columns.count,
+            input: Lattice { base: (source * width + columns.source) * o, row: width * o, column: o },
+            output: Lattice {
+                base: (first * shape.width + columns.first) * c,
+                row: shape.stride.0 * shape.width * c,
+                column: shape.stride.1 * c,
+            },
+        };
+        if taps.is_empty() || self.taps.1 == 0 {
+            return clear(&grid, c, dx);
+        }
+        let runs = Runs { count: taps.len(), len: self.taps.1 * o, stride: width * o };
+        gemm::partial_product(isa, &grid, runs, frame, weights, taps.start * runs.len, dx);
     }
 }
 
@@ -311,6 +342,33 @@ struct Along {
     count: usize,
     /// Where the taps of the first pixel start in the gradient frame.
     source: usize,
+}
+
+impl Along {
+    /// The rows of a phase, by which of the kernel's `taps` rows meet the output's gradient rather than the zeros around
+    /// it: the rows and the taps.
+    fn spans(
+        &self,
+        taps: usize,
+        output: usize,
+        kernel: usize,
+        stride: usize,
+    ) -> impl Iterator<Item = (Range<usize>, Range<usize>)> + use<> {
+        let edge = kernel.div_ceil(stride) - 1;
+        let (source, count) = (self.source, self.count);
+        let meets = move |row: usize| {
+            let first = edge.saturating_sub(source + row).min(taps);
+            first..(edge + output).saturating_sub(source + row).clamp(first, taps)
+        };
+        let mut row = 0;
+        std::iter::from_fn(move || {
+            let (start, span) = (row, meets(row));
+            while row < count && meets(row) == span {
+                row += 1;
+            }
+            (start < row).then_some((start..row, span))
+        })
+    }
 }
 
 fn along(size: usize, before: usize, stride: usize, t: usize, taps: usize, kernel: usize) -> Along {

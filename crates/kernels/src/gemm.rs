@@ -70,12 +70,23 @@ pub(crate) fn product(
     relu: bool,
     out: &mut [f32],
 ) {
+    assert_eq!(runs.depth(), b.depth(), "inner dimension of {runs:?} differs from the packed depth");
     if grid.is_empty() {
         return;
     }
     assert!(bias.is_empty() || bias.len() == b.columns(), "{} biases for {} columns", bias.len(), b.columns());
     check(isa, grid, runs, a.len(), b, out.len());
-    isa.run(Product { grid, runs, a, panels: b.panels(), b: b.data(), bias, relu, out });
+    isa.run(Product { grid, runs, a, panels: b.panels(), b: b.data(), first: 0, bias, relu, out });
+}
+
+/// The same with a part of `b`, from its row `first` on, and without bias.
+pub(crate) fn partial_product(isa: Isa, grid: &Grid, runs: Runs, a: &[f32], b: &Packed, first: usize, out: &mut [f32]) {
+    assert!(first + runs.depth() <= b.depth(), "{runs:?} from {first} on reach beyond the packed depth");
+    if grid.is_empty() {
+        return;
+    }
+    check(isa, grid, runs, a.len(), b, out.len());
+    isa.run(Product { grid, runs, a, panels: b.panels(), b: b.data(), first, bias: &[], relu: false, out });
 }
 
 /// The same products for every matrix of a batch, without bias: `a` and `out` are `a_stride` and `out_stride` elements
@@ -91,6 +102,7 @@ pub(crate) fn products(
     out: &mut [f32],
     out_stride: usize,
 ) {
+    assert_eq!(runs.depth(), b.depth(), "inner dimension of {runs:?} differs from the packed depth");
     if grid.is_empty() {
         return;
     }
@@ -102,7 +114,6 @@ pub(crate) fn products(
 
 fn check(isa: Isa, grid: &Grid, runs: Runs, a: usize, b: &Packed, out: usize) {
     assert_eq!(isa, b.isa(), "weights were packed for another instruction set");
-    assert_eq!(runs.depth(), b.depth(), "inner dimension of {runs:?} differs from the packed depth");
     grid.check(runs.last(), a, b.columns(), out);
 }
 
@@ -128,6 +139,7 @@ impl WithSimd for Products<'_> {
                 a: &self.a[i * self.a_stride..],
                 panels: self.b.panels(),
                 b: &self.b.data()[i * self.b.stride()..],
+                first: 0,
                 bias: &[],
                 relu: false,
                 out: &mut self.out[i * self.out_stride..],
@@ -143,6 +155,8 @@ struct Product<'a> {
     a: &'a [f32],
     panels: &'a [Panel],
     b: &'a [f32],
+    /// The first row of `b`.
+    first: usize,
     bias: &'a [f32],
     relu: bool,
     out: &'a mut [f32],
@@ -220,7 +234,7 @@ impl Product<'_> {
         let base = self.grid.input.at(r, c);
         // SAFETY: `product` checked the last pixel of both lattices against the slices, and the panel lies in `data`.
         let acc = unsafe {
-            let (a, b) = (self.a.as_ptr().add(base), self.b.as_ptr().add(panel.offset));
+            let (a, b) = (self.a.as_ptr().add(base), self.b.as_ptr().add(panel.offset + self.first * NV * lanes));
             if c + M <= self.grid.columns {
                 tile::product::<S, M, NV, _>(simd, a, Strided(self.grid.input.column), self.runs, b, start)
             } else {
