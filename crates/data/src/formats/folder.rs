@@ -77,7 +77,12 @@ fn decode(entries: &[&Entry], size: (usize, usize), options: &OpenOptions) -> Re
         let pixels = image.to_input(ImageShape { height: size.0, width: size.1, channels }, options.resize);
         Ok(Decoded { channels, was_colour: own.channels == 3, original: (own.height, own.width), pixels })
     };
-    entries.par_iter().map(one).collect()
+    in_order(entries.par_iter().map(one).collect())
+}
+
+/// The results of parallel work, or the first error in the order of the images; rayon itself would take any.
+fn in_order<T, C: FromIterator<T>>(results: Vec<Result<T, DataError>>) -> Result<C, DataError> {
+    results.into_iter().collect()
 }
 
 fn dataset(shape: ImageShape, decoded: &[Decoded], entries: &[Entry]) -> Result<Dataset, DataError> {
@@ -96,8 +101,7 @@ fn dataset(shape: ImageShape, decoded: &[Decoded], entries: &[Entry]) -> Result<
 /// The size that all images have, if that is small; else the default. Only headers are read.
 fn choose_size(parts: &[(Part, &[Entry])]) -> Result<(usize, usize), DataError> {
     let entries: Vec<&Entry> = parts.iter().flat_map(|(_, entries)| entries.iter()).collect();
-    let sizes: BTreeSet<(usize, usize)> =
-        entries.par_iter().map(|e| image_size(&e.path)).collect::<Result<_, DataError>>()?;
+    let sizes: BTreeSet<(usize, usize)> = in_order(entries.par_iter().map(|e| image_size(&e.path)).collect())?;
     match sizes.first() {
         Some(&size) if sizes.len() == 1 && size.0.max(size.1) <= KEPT_SIDE => Ok(size),
         _ => Ok(DEFAULT_SIZE),

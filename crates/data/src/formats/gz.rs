@@ -13,7 +13,7 @@ const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// Reads a file, decompressing it on the way if it is gzipped, and knows how far it has come.
 pub(crate) struct MaybeGz {
     path: PathBuf,
-    reader: Box<dyn Read>,
+    reader: Box<dyn Read + Send>,
     compressed: bool,
     length: u64,
     position: u64,
@@ -28,13 +28,14 @@ impl MaybeGz {
             return Err(DataError::folder(path, "is a folder where a file is needed"));
         }
         let mut start = [0; 2];
-        let got = read_full(&mut file, &mut start).map_err(DataError::read(path))?;
+        let mut got = 0;
+        read_full(&mut file, &mut start, &mut got).map_err(DataError::read(path))?;
         if got == 0 {
             return Err(DataError::Empty { path: path.to_path_buf() });
         }
         file.seek(SeekFrom::Start(0)).map_err(DataError::read(path))?;
         let compressed = start == GZIP_MAGIC;
-        let reader: Box<dyn Read> = if compressed {
+        let reader: Box<dyn Read + Send> = if compressed {
             Box::new(MultiGzDecoder::new(BufReader::with_capacity(1 << 16, file)))
         } else {
             Box::new(file)
@@ -45,6 +46,20 @@ impl MaybeGz {
     /// Bytes read so far, decompressed.
     pub(crate) fn position(&self) -> u64 {
         self.position
+    }
+
+    /// How long the file is, if it is not gzipped and so this is known.
+    pub(crate) fn plain_length(&self) -> Option<u64> {
+        (!self.compressed).then_some(self.length)
+    }
+
+    /// Fills `buffer`; returns how far, which is short of its end only at the end of the file.
+    pub(crate) fn fill(&mut self, buffer: &mut [u8]) -> Result<usize, DataError> {
+        let mut filled = 0;
+        let result = read_full(&mut self.reader, buffer, &mut filled);
+        self.position += filled as u64;
+        result.map_err(|source| self.error(source))?;
+        Ok(filled)
     }
 
     /// Reads up to `limit` bytes, fewer only at the end. Memory grows with what is there, not with `limit`.
@@ -59,26 +74,30 @@ impl MaybeGz {
             .map_err(|e| DataError::read(&self.path)(io::Error::new(io::ErrorKind::OutOfMemory, e)))?;
         let result = self.reader.by_ref().take(limit).read_to_end(&mut bytes);
         self.position += bytes.len() as u64;
-        match result {
-            Ok(_) => Ok(bytes),
-            Err(source) if self.compressed => {
-                Err(DataError::Gzip { path: self.path.clone(), byte: self.position, source })
-            }
-            Err(source) => Err(DataError::Read { path: self.path.clone(), source }),
+        result.map_err(|source| self.error(source))?;
+        Ok(bytes)
+    }
+
+    /// What went wrong at the present position.
+    fn error(&self, source: io::Error) -> DataError {
+        let path = self.path.clone();
+        if self.compressed {
+            DataError::Gzip { path, byte: self.position, source }
+        } else {
+            DataError::Read { path, source }
         }
     }
 }
 
-/// Fills `buffer` as far as the reader goes; returns how far.
-fn read_full(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match reader.read(&mut buffer[filled..]) {
+/// Fills `buffer` as far as the reader goes, and counts in `filled` how far, errors or not.
+fn read_full(reader: &mut impl Read, buffer: &mut [u8], filled: &mut usize) -> io::Result<()> {
+    while *filled < buffer.len() {
+        match reader.read(&mut buffer[*filled..]) {
             Ok(0) => break,
-            Ok(n) => filled += n,
+            Ok(n) => *filled += n,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
             Err(e) => return Err(e),
         }
     }
-    Ok(filled)
+    Ok(())
 }

@@ -3,23 +3,26 @@
 //! The label column may stand anywhere; without it the file is an unlabelled test file. Pixels may be numbered from
 //! 0 or 1, or named `1x1`, `1x2`, ... (row x column). Lines may end in LF or CRLF, and a byte order mark is skipped.
 
+mod blocks;
+mod careful;
 mod header;
+mod plain;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::DataError;
-use crate::formats::gz::MaybeGz;
 use crate::source::{Source, SourceKind, class_names};
 use crate::types::{Dataset, Images};
 
+use blocks::Blocks;
 use header::Header;
+use rows::Rows;
 pub(crate) use write::write;
-
-/// A CSV file is read whole; a gzipped one that unpacks to more than this (16 GiB) is refused.
-const MAX_BYTES: u64 = 1 << 34;
 
 /// Reads one CSV file of images, with labels if it has a `label` column.
 ///
@@ -29,28 +32,15 @@ const MAX_BYTES: u64 = 1 << 34;
 /// An empty file, a header that names a column twice, out of order or not at all, pixels that make no image, a ragged
 /// line, a value that is no whole number of 0..=255 (65,535 for labels), no lines: each with line and column.
 pub fn read_csv(path: &Path, size: Option<(usize, usize)>) -> Result<Dataset, DataError> {
-    let bytes = read(path)?;
-    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-    let header_end = text.iter().position(|&b| b == b'\n').unwrap_or(text.len());
-    let header = Header::parse(path, &text[..header_end])?;
+    let (blocks, first_line) = Blocks::open(path)?;
+    let header = Header::parse(path, &first_line)?;
     let shape = header.shape(path, size)?;
-    let body = text.get(header_end + 1..).unwrap_or_default();
-    let (pixels, labels) = rows::parse(path, &header, body)?;
+    let Rows { pixels, labels } = rows::parse(path, &header, blocks)?;
     if pixels.is_empty() {
         let problem = "the file ends after its header: there are no images".to_string();
         return Err(DataError::Csv { path: path.to_path_buf(), line: 1, column: None, problem });
     }
     Ok(Dataset { images: Images::new(shape, pixels)?, labels: header.label.map(|_| labels) })
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, DataError> {
-    let mut file = MaybeGz::open(path)?;
-    let bytes = file.read_up_to(MAX_BYTES + 1)?;
-    if bytes.len() as u64 > MAX_BYTES {
-        let problem = "the file is larger than 16 GiB: split it up".to_string();
-        return Err(DataError::Csv { path: path.to_path_buf(), line: 1, column: None, problem });
-    }
-    Ok(bytes)
 }
 
 /// Whether a file of this name would be taken for CSV.
@@ -62,14 +52,12 @@ pub(crate) fn is_csv_name(name: &str) -> bool {
 /// Reads `train.csv`, and the `test.csv` beside it if there is one.
 pub(crate) fn read_source(name: &str, path: &Path, size: Option<(usize, usize)>) -> Result<Source, DataError> {
     let test_path = sibling(path);
-    let (train, test) =
-        rayon::join(|| read_csv(path, size), || test_path.as_ref().map(|p| read_csv(p, size)).transpose());
-    let train = train?;
+    let train = read_csv(path, size)?;
     if train.labels.is_none() {
         let problem = "there is no 'label' column: this is a file to predict, not one to learn from".to_string();
         return Err(DataError::Csv { path: path.to_path_buf(), line: 1, column: Some("label".into()), problem });
     }
-    let test = test?;
+    let test = test_path.as_ref().map(|p| read_csv(p, size)).transpose()?;
     if let (Some(test), Some(place)) = (&test, &test_path)
         && test.images.shape() != train.images.shape()
     {

@@ -106,6 +106,10 @@ fn a_corrupt_png_is_named() {
     folder.write("a/1.png", &png);
     folder.write("b/broken.png", &png[..60]);
     assert_says(folder.open(""), &["broken.png' is not a readable image"]);
+    for i in 0..100 {
+        folder.write(&format!("a/later{i}.png"), &png[..60]);
+    }
+    assert_says(folder.open(""), &["broken.png' is not a readable image"]);
     folder.write("b/broken.png", "");
     assert_says(folder.open(""), &["broken.png' is empty (0 bytes)"]);
 }

@@ -1,181 +1,248 @@
-//! The lines after the header. A tight byte loop reads what is well formed; anything else is looked at again, slowly,
-//! to accept it after all (quotes, spaces) or to say exactly what is wrong.
+//! The lines after the header, to pixels and labels: block by block, by as many threads as there are.
 
+use std::io;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
-use rayon::prelude::*;
-
+use super::blocks::{BLOCK, Block, Blocks};
+use super::careful::{self, Fault, MAX_LABEL};
 use super::header::Header;
+use super::plain::Plain;
 use crate::error::DataError;
 
-/// Pieces of about this many bytes are parsed side by side.
-const PIECE: usize = 1 << 22;
-/// Labels are below this: far above any number of classes, far below what overflows.
-const MAX_LABEL: u32 = 65_535;
-
-/// What one piece of the file holds.
-struct Piece {
-    pixels: Vec<u8>,
-    labels: Vec<u32>,
+/// Pixels (`N x pixels`) and labels (`N`, or none without a label column).
+#[derive(Default)]
+pub(super) struct Rows {
+    pub(super) pixels: Vec<u8>,
+    pub(super) labels: Vec<u32>,
 }
 
-/// What is wrong with a line.
-struct Fault {
-    column: Option<usize>,
-    problem: String,
+/// Parses all lines after the header.
+///
+/// # Errors
+/// The first one in the file, whatever the number of threads.
+pub(super) fn parse(path: &Path, header: &Header, blocks: Blocks) -> Result<Rows, DataError> {
+    let mut rows = match blocks.left() {
+        // A file of known size holds at most so many lines: there is memory for them before they are read.
+        Some(left) if left > BLOCK as u64 => in_parallel(path, header, blocks, left)?,
+        _ => in_turn(path, header, blocks)?,
+    };
+    rows.pixels.shrink_to_fit();
+    rows.labels.shrink_to_fit();
+    Ok(rows)
 }
 
-/// Parses all lines after the header into pixels (`N x pixels`) and labels (`N`, or none without a label column).
-pub(super) fn parse(path: &Path, header: &Header, body: &[u8]) -> Result<(Vec<u8>, Vec<u32>), DataError> {
-    let body = body.trim_ascii_end();
-    let pieces = cut(body);
-    let parsed: Vec<Result<Piece, (usize, Fault)>> =
-        pieces.par_iter().map(|piece| parse_piece(header, piece)).collect();
-    let mut pixels = Vec::new();
-    let mut labels = Vec::new();
-    let mut first_line = 2;
-    for (result, text) in parsed.into_iter().zip(pieces) {
-        match result {
-            Ok(mut piece) if pixels.is_empty() => {
-                pixels.append(&mut piece.pixels);
-                labels.append(&mut piece.labels);
-                pixels.reserve_exact(body.len() / text.len() * pixels.len());
+/// One block after another, with memory that grows.
+fn in_turn(path: &Path, header: &Header, mut blocks: Blocks) -> Result<Rows, DataError> {
+    let (mut rows, mut count) = (Rows::default(), 0);
+    let (mut block, mut plain) = (Block::default(), Plain::new(header.pixels()));
+    while blocks.next(path, &mut block)? {
+        let first = count;
+        count += lines(block.text());
+        rows.resize(header, count);
+        let labels = if header.label.is_some() { &mut rows.labels[first..] } else { &mut [] };
+        let target = Target { first, pixels: &mut rows.pixels[first * header.pixels()..], labels };
+        parse_block(header, &mut plain, block.text(), target)
+            .map_err(|(row, fault)| error(path, header, row, fault))?;
+    }
+    Ok(rows)
+}
+
+/// What all threads share: the file, and the memory for the lines that are still in it.
+struct Shared<'a> {
+    blocks: Blocks,
+    rest: Target<'a>,
+    /// The row where reading went wrong, and how; rows before it may still go wrong.
+    failure: Option<(usize, DataError)>,
+}
+
+/// Where the rows from `first` on go. It may be too short if a row goes wrong.
+struct Target<'a> {
+    first: usize,
+    pixels: &'a mut [u8],
+    labels: &'a mut [u32],
+}
+
+impl<'a> Target<'a> {
+    /// Takes the next `count` rows.
+    fn split_off(&mut self, header: &Header, count: usize) -> Target<'a> {
+        let pixels = (count * header.pixels()).min(self.pixels.len());
+        let labels = count.min(self.labels.len());
+        let own = Target {
+            first: self.first,
+            pixels: self.pixels.split_off_mut(..pixels).unwrap_or_default(),
+            labels: self.labels.split_off_mut(..labels).unwrap_or_default(),
+        };
+        self.first += count;
+        own
+    }
+}
+
+fn in_parallel(path: &Path, header: &Header, blocks: Blocks, left: u64) -> Result<Rows, DataError> {
+    // A line is at least two bytes a column. What is never written to costs no memory.
+    let most = usize::try_from(left).unwrap_or(usize::MAX) / (2 * header.names.len()) + 1;
+    let mut rows = Rows::default();
+    rows.resize(header, most);
+    let rest = Target { first: 0, pixels: &mut rows.pixels, labels: &mut rows.labels };
+    let shared = Mutex::new(Shared { blocks, rest, failure: None });
+    rayon::scope(|scope| {
+        for _ in 0..rayon::current_num_threads() {
+            scope.spawn(|_| work(path, header, &shared));
+        }
+    });
+    let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let count = shared.rest.first;
+    match shared.failure {
+        Some((_, error)) => Err(error),
+        None if count > most => Err(DataError::read(path)(io::Error::other("it grew while it was being read"))),
+        None => {
+            rows.resize(header, count);
+            Ok(rows)
+        }
+    }
+}
+
+/// What each thread does until the file ends or something goes wrong.
+fn work(path: &Path, header: &Header, shared: &Mutex<Shared<'_>>) {
+    let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
+    let (mut block, mut plain) = (Block::default(), Plain::new(header.pixels()));
+    loop {
+        let target = {
+            let mut shared = lock();
+            if shared.failure.is_some() {
+                return;
             }
-            Ok(mut piece) => {
-                pixels.append(&mut piece.pixels);
-                labels.append(&mut piece.labels);
+            match shared.blocks.next(path, &mut block) {
+                Ok(true) => shared.rest.split_off(header, lines(block.text())),
+                Ok(false) => return,
+                Err(error) => return shared.failure = Some((shared.rest.first, error)),
             }
-            Err((line, fault)) => {
-                let column = fault.column.and_then(|c| header.names.get(c)).cloned();
-                let line = first_line + line;
-                return Err(DataError::Csv { path: path.to_path_buf(), line, column, problem: fault.problem });
-            }
-        }
-        first_line += text.iter().filter(|&&b| b == b'\n').count();
-    }
-    Ok((pixels, labels))
-}
-
-/// Cuts after a line feed, about every [`PIECE`] bytes.
-fn cut(mut body: &[u8]) -> Vec<&[u8]> {
-    let mut pieces = Vec::new();
-    while body.len() > PIECE {
-        let Some(end) = body[PIECE..].iter().position(|&b| b == b'\n') else { break };
-        let (piece, rest) = body.split_at(PIECE + end + 1);
-        pieces.push(piece);
-        body = rest;
-    }
-    if !body.is_empty() {
-        pieces.push(body);
-    }
-    pieces
-}
-
-/// Parses whole lines; an error comes with the zero-based line within the piece.
-fn parse_piece(header: &Header, text: &[u8]) -> Result<Piece, (usize, Fault)> {
-    let columns = header.names.len();
-    let label = header.label.unwrap_or(columns);
-    // A line is at least two bytes a column; no more memory is asked for than the text can fill.
-    let lines = text.len() / (2 * columns) + 1;
-    let mut out = Piece { pixels: Vec::with_capacity(lines.min(1 << 14) * header.pixels()), labels: Vec::new() };
-    let (mut at, mut line) = (0, 0);
-    while at < text.len() {
-        let (pixels, labels) = (out.pixels.len(), out.labels.len());
-        match parse_line(columns, label, &text[at..], &mut out) {
-            Some(used) => at += used,
-            None => {
-                out.pixels.truncate(pixels);
-                out.labels.truncate(labels);
-                let end = text[at..].iter().position(|&b| b == b'\n').map_or(text.len(), |n| at + n);
-                reparse_line(header, &text[at..end], &mut out).map_err(|fault| (line, fault))?;
-                at = end + 1;
+        };
+        if let Err((row, fault)) = parse_block(header, &mut plain, block.text(), target) {
+            let mut shared = lock();
+            if shared.failure.as_ref().is_none_or(|&(first, _)| row < first) {
+                shared.failure = Some((row, error(path, header, row, fault)));
             }
         }
-        line += 1;
     }
-    Ok(out)
 }
 
-/// Parses one line at the start of `text` if it is well formed; returns the bytes used, its line feed included.
-fn parse_line(columns: usize, label: usize, text: &[u8], out: &mut Piece) -> Option<usize> {
-    let mut at = 0;
-    for column in 0..columns {
-        let mut value = 0_u32;
-        let start = at;
-        while let Some(digit) = text.get(at).map(|b| b.wrapping_sub(b'0')).filter(|&d| d <= 9) {
-            value = value * 10 + u32::from(digit);
-            at += 1;
-            if at - start > 5 {
-                return None;
+impl Rows {
+    fn resize(&mut self, header: &Header, count: usize) {
+        // A new vector of zeros is memory that the system has not handed out yet.
+        let (pixels, labels) = (count * header.pixels(), if header.label.is_some() { count } else { 0 });
+        if self.pixels.is_empty() {
+            (self.pixels, self.labels) = (vec![0; pixels], vec![0; labels]);
+        }
+        self.pixels.resize(pixels, 0);
+        self.labels.resize(labels, 0);
+    }
+}
+
+/// How many lines there are, whether or not the last one has a line feed.
+fn lines(text: &[u8]) -> usize {
+    // At most 255 at a time, so that a byte can count them.
+    let count = |part: &[u8]| usize::from(part.iter().map(|&b| u8::from(b == b'\n')).sum::<u8>());
+    text.chunks(255).map(count).sum::<usize>() + usize::from(text.last().is_some_and(|&b| b != b'\n'))
+}
+
+fn error(path: &Path, header: &Header, row: usize, fault: Fault) -> DataError {
+    let column = fault.column.and_then(|c| header.names.get(c)).cloned();
+    DataError::Csv { path: path.to_path_buf(), line: row + 2, column, problem: fault.problem }
+}
+
+/// Parses a block of lines; an error comes with its row in the file.
+fn parse_block(header: &Header, plain: &mut Plain, text: &[u8], target: Target<'_>) -> Result<(), (usize, Fault)> {
+    pulp::Arch::new().dispatch(ParseBlock { header, plain, text, target })
+}
+
+/// The arguments of [`parse_block`], for [`pulp`] to compile it for each instruction set.
+struct ParseBlock<'a, 'b> {
+    header: &'a Header,
+    plain: &'a mut Plain,
+    text: &'a [u8],
+    target: Target<'b>,
+}
+
+impl pulp::NullaryFnOnce for ParseBlock<'_, '_> {
+    type Output = Result<(), (usize, Fault)>;
+
+    #[inline(always)]
+    fn call(self) -> Self::Output {
+        let ParseBlock { header, plain, mut text, target } = self;
+        let mut pixels = target.pixels.chunks_exact_mut(header.pixels());
+        let mut labels = target.labels.iter_mut();
+        let mut spare = Vec::new();
+        let mut row = target.first;
+        while !text.is_empty() {
+            let end = line_end(text);
+            let line = &text[..end];
+            text = text.get(end + 1..).unwrap_or_default();
+            // Without room for this line, something is wrong in it or before it: parse it for its error.
+            let pixels = pixels.next().unwrap_or_else(|| {
+                spare.resize(header.pixels(), 0);
+                &mut spare
+            });
+            let label = match parse_plain(header, plain, line, pixels) {
+                Some(label) => label,
+                None => careful::parse_line(header, line, pixels).map_err(|fault| (row, fault))?,
+            };
+            if let Some(slot) = labels.next() {
+                *slot = label;
             }
+            row += 1;
         }
-        if at == start {
-            return None;
-        }
-        if column == label {
-            out.labels.push(Some(value).filter(|&v| v <= MAX_LABEL)?);
-        } else {
-            out.pixels.push(u8::try_from(value).ok()?);
-        }
-        if column + 1 < columns {
-            if text.get(at) != Some(&b',') {
-                return None;
-            }
-            at += 1;
-        }
-    }
-    match (text.get(at), text.get(at + 1)) {
-        (None, _) => Some(at),
-        (Some(b'\n'), _) => Some(at + 1),
-        (Some(b'\r'), Some(b'\n')) => Some(at + 2),
-        _ => None,
+        Ok(())
     }
 }
 
-/// Parses one line (without its line feed) with patience, or says what is wrong with it.
-fn reparse_line(header: &Header, line: &[u8], out: &mut Piece) -> Result<(), Fault> {
-    let whole = |problem: String| Fault { column: None, problem };
-    let line = std::str::from_utf8(line).map_err(|_| whole("the line is no text: is the file damaged?".to_string()))?;
-    if line.trim().is_empty() {
-        return Err(whole("the line is blank: remove it".to_string()));
-    }
-    let fields: Vec<&str> = line.split(',').map(|f| f.trim().trim_matches('"').trim()).collect();
-    let columns = header.names.len();
-    if fields.len() != columns {
-        return Err(whole(format!("{} values, but the header names {columns} columns", fields.len())));
-    }
-    for (column, field) in fields.iter().enumerate() {
-        let is_label = header.label == Some(column);
-        let value = value(field, is_label).map_err(|problem| Fault { column: Some(column), problem })?;
-        match u8::try_from(value) {
-            _ if is_label => out.labels.push(value),
-            Ok(pixel) => out.pixels.push(pixel),
-            Err(_) => return Err(Fault { column: Some(column), problem: format!("{value} is above 255") }),
+/// Where the first line ends: at its line feed, or at the end of the text.
+#[inline(always)]
+fn line_end(text: &[u8]) -> usize {
+    const WIDTH: usize = 64;
+    let mut start = 0;
+    for chunk in text.chunks(WIDTH) {
+        let mut found = 0;
+        for &byte in chunk {
+            found |= u8::from(byte == b'\n');
         }
+        if found != 0 {
+            return start + chunk.iter().position(|&b| b == b'\n').unwrap_or_default();
+        }
+        start += chunk.len();
     }
-    Ok(())
+    text.len()
 }
 
-/// A label or a pixel, or what is wrong with it.
-fn value(field: &str, is_label: bool) -> Result<u32, String> {
-    let (what, limit) = if is_label { ("a label", MAX_LABEL) } else { ("a pixel", 255) };
-    let rule = format!("{what} is a whole number of 0 to {limit}");
-    if field.is_empty() {
-        return Err(format!("there is no value: {rule}"));
-    }
-    match field.parse::<u32>() {
-        Ok(value) if value <= limit => Ok(value),
-        _ if field.parse::<i128>().is_ok() => Err(format!("{} is out of range: {rule}", shortened(field))),
-        _ if field.parse::<f64>().is_ok() => Err(format!("{} will not do: {rule}", shortened(field))),
-        _ => Err(format!("'{}' is not a number: {rule}", shortened(field))),
-    }
+/// Parses a plain line; returns its label, 0 where there is no such column.
+#[inline(always)]
+pub(super) fn parse_plain(header: &Header, plain: &mut Plain, line: &[u8], pixels: &mut [u8]) -> Option<u32> {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    let (label, line) = match header.label {
+        None => (0, line),
+        Some(0) => {
+            let comma = line.iter().take(MAX_DIGITS + 1).position(|&b| b == b',')?;
+            (number(&line[..comma])?, &line[comma + 1..])
+        }
+        Some(last) if last + 1 == header.names.len() => {
+            let comma = line.iter().rev().take(MAX_DIGITS + 1).position(|&b| b == b',')?;
+            (number(&line[line.len() - comma..])?, &line[..line.len() - comma - 1])
+        }
+        Some(_) => return None,
+    };
+    pixels.copy_from_slice(plain.parse(line)?);
+    Some(label)
 }
 
-/// A field as it may stand in a message.
-fn shortened(field: &str) -> String {
-    const SHOWN: usize = 20;
-    if field.chars().count() <= SHOWN {
-        return field.to_string();
+/// Digits of the highest label.
+const MAX_DIGITS: usize = 5;
+
+/// A label in plain digits.
+#[inline(always)]
+fn number(digits: &[u8]) -> Option<u32> {
+    let mut value = 0;
+    for &digit in digits {
+        value = 10 * value + u32::from(Some(digit.wrapping_sub(b'0')).filter(|&d| d <= 9)?);
     }
-    field.chars().take(SHOWN).chain("...".chars()).collect()
+    Some(value).filter(|&v| !digits.is_empty() && v <= MAX_LABEL)
 }
