@@ -3,13 +3,14 @@
 //!
 //!     cargo run --release --package glyphnet-kernels --example peak [-- --simd NAME] [--repeats N]
 //!
-//! The peak is measured by multiply-adds on registers alone, in turns with the kernels, so that a change of the clock
-//! touches both. Every figure is a median. Above 100 % is possible: Winograd's algorithm needs fewer operations than
+//! The peak is measured by multiply-adds on registers alone, in turns with the kernels of each convolution; the largest
+//! counts, and the least shows how steady the clock was. Every figure is a median. Above 100 % is possible: Winograd's algorithm needs fewer operations than
 //! are counted.
 
 #[path = "../benches/common/mod.rs"]
 mod common;
 
+use std::cell::RefCell;
 use std::error::Error;
 use std::hint::black_box;
 use std::time::Instant;
@@ -96,28 +97,36 @@ fn medians(mut works: Vec<Box<dyn FnMut() + '_>>, repeats: usize) -> Vec<f64> {
     spans.iter().map(|spans| spans[spans.len() / 2]).collect()
 }
 
-/// One row of the table: every kernel, `GFLOP/s (share of the peak)`. Returns the peak in GFLOP/s too.
-fn row(isa: Isa, shape: &ConvShape, repeats: usize) -> (String, f64) {
+/// What one convolution was measured at: operations per second of each kernel that fits, and of the multiply-adds that
+/// took turns with them.
+struct Rates {
+    shape: ConvShape,
+    kernels: Vec<(Kernel, f64)>,
+    peak: f64,
+}
+
+fn measure(isa: Isa, shape: ConvShape, repeats: usize) -> Rates {
     const ROUNDS: usize = 10_000;
-    let convolution = std::cell::RefCell::new(Convolution::new(isa, shape));
-    let kernels: Vec<Kernel> = Kernel::ALL.into_iter().filter(|kernel| kernel.fits(shape)).collect();
+    let convolution = RefCell::new(Convolution::new(isa, &shape));
+    let kernels: Vec<Kernel> = Kernel::ALL.into_iter().filter(|kernel| kernel.fits(&shape)).collect();
     let mut works: Vec<Box<dyn FnMut()>> = vec![Box::new(|| multiply_adds(isa, ROUNDS))];
     for &kernel in &kernels {
         let convolution = &convolution;
         works.push(Box::new(move || convolution.borrow_mut().run(kernel)));
     }
     let times = medians(works, repeats);
-    let peak = (2 * ROUNDS * CHAINS * isa.lanes()) as f64 / times[0] / 1e9;
+    let peak = (2 * ROUNDS * CHAINS * isa.lanes()) as f64 / times[0];
     let flops = convolution.borrow().flops() as f64;
-    let mut row = format!("| {} |", name(shape));
-    for kernel in Kernel::ALL {
-        let cell = kernels.iter().position(|&k| k == kernel).map_or(String::new(), |i| {
-            let rate = flops / times[i + 1] / 1e9;
-            format!("{rate:.0} ({:.0} %)", 100.0 * rate / peak)
-        });
-        row += &format!(" {cell} |");
-    }
-    (row, peak)
+    Rates { shape, kernels: kernels.into_iter().zip(&times[1..]).map(|(k, time)| (k, flops / time)).collect(), peak }
+}
+
+/// `| convolution | GFLOP/s (share of the peak) | ... |`
+fn row(rates: &Rates, peak: f64) -> String {
+    let cells = Kernel::ALL.map(|kernel| {
+        let rate = rates.kernels.iter().find(|(k, _)| *k == kernel);
+        rate.map_or(String::new(), |(_, rate)| format!("{:.0} ({:.0} %)", rate / 1e9, 100.0 * rate / peak))
+    });
+    format!("| {} | {} |", name(&rates.shape), cells.join(" | "))
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -134,16 +143,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let header = Kernel::ALL.map(Kernel::name);
     println!("| convolution | {} |", header.join(" | "));
     println!("|---|{}", "---|".repeat(header.len()));
-    let mut peaks = Vec::new();
-    for shape in &convolutions() {
-        let (row, peak) = row(isa, shape, repeats);
-        println!("{row}");
-        peaks.push(peak);
-    }
-    peaks.sort_by(f64::total_cmp);
+    let all: Vec<Rates> = convolutions().into_iter().map(|shape| measure(isa, shape, repeats)).collect();
+    let lowest = all.iter().map(|rates| rates.peak).fold(f64::INFINITY, f64::min);
+    let peak = all.iter().map(|rates| rates.peak).fold(0.0, f64::max);
+    all.iter().for_each(|rates| println!("{}", row(rates, peak)));
     println!();
-    let (low, middle, high) = (peaks[0], peaks[peaks.len() / 2], peaks[peaks.len() - 1]);
     println!("GFLOP/s of one thread on {isa}, counted as direct sums; in brackets the share of the peak of fused");
-    println!("multiply-adds, which was {middle:.0} GFLOP/s ({low:.0} to {high:.0} beside the rows).");
+    println!("multiply-adds, {:.0} GFLOP/s ({:.0} at the least, in turns with the kernels).", peak / 1e9, lowest / 1e9);
     Ok(())
 }
