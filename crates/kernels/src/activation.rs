@@ -40,6 +40,11 @@ impl Activation {
     pub fn needs_input(self) -> bool {
         matches!(self, Activation::Gelu | Activation::Silu)
     }
+
+    /// Whether a larger input never has a smaller output, so that the largest output is that of the largest input.
+    pub fn rises(self) -> bool {
+        !matches!(self, Activation::Gelu | Activation::Silu | Activation::Softmax)
+    }
 }
 
 /// `x = act(x)`, elementwise, in place. NaN stays NaN.
@@ -140,13 +145,13 @@ fn where_positive<S: Simd>(simd: S, v: S::f32s, above: S::f32s, below: S::f32s) 
     simd.select_f32s(simd.greater_than_f32s(v, simd.splat_f32s(0.0)), above, below)
 }
 
-/// `below` where `v < 0`, `above` elsewhere, NaN included.
 /// `max(0, v)`, but NaN stays NaN on every instruction set.
 #[inline(always)]
 pub(crate) fn relu<S: Simd>(simd: S, v: S::f32s) -> S::f32s {
     where_negative(simd, v, simd.splat_f32s(0.0), v)
 }
 
+/// `below` where `v < 0`, `above` elsewhere, NaN included.
 #[inline(always)]
 fn where_negative<S: Simd>(simd: S, v: S::f32s, below: S::f32s, above: S::f32s) -> S::f32s {
     simd.select_f32s(simd.less_than_f32s(v, simd.splat_f32s(0.0)), below, above)

@@ -9,7 +9,8 @@
 use pulp::Simd;
 
 use crate::Isa;
-use crate::channels::{PixelMap, PixelSums, map_pixels, sum_pixels};
+use crate::activation::relu;
+use crate::channels::{PixelMap, PixelSums, map_pixels, map_pixels_in_place, sum_pixels};
 
 /// Count, mean and sum of squared deviations of each channel.
 #[derive(Clone, Debug)]
@@ -112,7 +113,21 @@ pub fn scale_shift(isa: Isa, channels: usize, x: &[f32], scale: &[f32], shift: &
     check_pixels("scale_shift", channels, x.len());
     check_same("scale_shift", x.len(), &[y.len()]);
     check_same("scale_shift", channels, &[scale.len(), shift.len()]);
-    map_pixels(isa, channels, ScaleShift, [scale, shift], [x], y);
+    map_pixels(isa, channels, ScaleShift::<false>, [scale, shift], [x], y);
+}
+
+/// `x = x * scale + shift` per channel, in place, then `max(0, .)` if `then_relu`; `x` is pixels x channels.
+///
+/// # Panics
+/// If the lengths do not fit.
+pub fn scale_shift_in_place(isa: Isa, channels: usize, x: &mut [f32], scale: &[f32], shift: &[f32], then_relu: bool) {
+    check_pixels("scale_shift_in_place", channels, x.len());
+    check_same("scale_shift_in_place", channels, &[scale.len(), shift.len()]);
+    if then_relu {
+        map_pixels_in_place(isa, channels, ScaleShift::<true>, [scale, shift], x);
+    } else {
+        map_pixels_in_place(isa, channels, ScaleShift::<false>, [scale, shift], x);
+    }
 }
 
 /// `dgamma += sum(dy * xhat)` and `dbeta += sum(dy)` over the pixels, `xhat = (x - mean) * inv_std`.
@@ -217,12 +232,13 @@ fn add_wide(totals: &mut [f64], sums: &[f32]) {
     }
 }
 
-struct ScaleShift;
+struct ScaleShift<const RELU: bool>;
 
-impl PixelMap<2, 1> for ScaleShift {
+impl<const RELU: bool> PixelMap<2, 1> for ScaleShift<RELU> {
     #[inline(always)]
     fn value<S: Simd>(&self, simd: S, [scale, shift]: &[S::f32s; 2], [x]: [S::f32s; 1]) -> S::f32s {
-        simd.mul_add_e_f32s(x, *scale, *shift)
+        let y = simd.mul_add_e_f32s(x, *scale, *shift);
+        if RELU { relu(simd, y) } else { y }
     }
 }
 

@@ -20,10 +20,22 @@ pub(crate) fn map_pixels<const P: usize, const IN: usize>(
     inputs: [&[f32]; IN],
     output: &mut [f32],
 ) {
-    isa.run(MapPixels { channels, map, parameters, inputs, output });
+    isa.run(MapPixels::<_, P, IN, false> { channels, map, parameters, inputs, output });
 }
 
-struct MapPixels<'a, M, const P: usize, const IN: usize> {
+/// `x[pixel, c] = map(parameters[..][c], x[pixel, c])`. The caller has checked the lengths.
+pub(crate) fn map_pixels_in_place<const P: usize>(
+    isa: Isa,
+    channels: usize,
+    map: impl PixelMap<P, 1>,
+    parameters: [&[f32]; P],
+    x: &mut [f32],
+) {
+    isa.run(MapPixels::<_, P, 1, true> { channels, map, parameters, inputs: [&[]], output: x });
+}
+
+/// Where the map is in place, its one input is the output's old value.
+struct MapPixels<'a, M, const P: usize, const IN: usize, const IN_PLACE: bool> {
     channels: usize,
     map: M,
     parameters: [&'a [f32]; P],
@@ -31,7 +43,9 @@ struct MapPixels<'a, M, const P: usize, const IN: usize> {
     output: &'a mut [f32],
 }
 
-impl<M: PixelMap<P, IN>, const P: usize, const IN: usize> WithSimd for MapPixels<'_, M, P, IN> {
+impl<M: PixelMap<P, IN>, const P: usize, const IN: usize, const IN_PLACE: bool> WithSimd
+    for MapPixels<'_, M, P, IN, IN_PLACE>
+{
     type Output = ();
 
     #[inline(always)]
@@ -54,7 +68,7 @@ impl<M: PixelMap<P, IN>, const P: usize, const IN: usize> WithSimd for MapPixels
     }
 }
 
-impl<M: PixelMap<P, IN>, const P: usize, const IN: usize> MapPixels<'_, M, P, IN> {
+impl<M: PixelMap<P, IN>, const P: usize, const IN: usize, const IN_PLACE: bool> MapPixels<'_, M, P, IN, IN_PLACE> {
     /// Channels `start .. start + N * width` of all pixels, in `N` registers.
     #[inline(always)]
     fn strip<S: Simd, const N: usize>(&mut self, simd: S, start: usize, width: usize) {
@@ -70,6 +84,7 @@ impl<M: PixelMap<P, IN>, const P: usize, const IN: usize> MapPixels<'_, M, P, IN
             for (v, parameters) in parameters.iter().enumerate() {
                 let mut x = [zero; IN];
                 for (x, values) in x.iter_mut().zip(self.inputs) {
+                    let values = if IN_PLACE { &*self.output } else { values };
                     *x = load(simd, &values[at + v * width..][..width]);
                 }
                 let value = self.map.value(simd, parameters, x);

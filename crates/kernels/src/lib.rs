@@ -41,7 +41,7 @@ pub(crate) fn size(factors: &[usize]) -> usize {
 }
 
 pub use activation::{Activation, LEAKY_SLOPE, activate, activate_to, activation_backward};
-pub use batch_norm::{Moments, batch_norm_backward, batch_norm_backward_sums, scale_shift};
+pub use batch_norm::{Moments, batch_norm_backward, batch_norm_backward_sums, scale_shift, scale_shift_in_place};
 pub use buffer::Buffer;
 pub use conv::{
     ConvShape, ForwardWeights, GradientWeights, bias_gradient, conv_forward, conv_input_gradient, conv_weight_gradient,

@@ -6,6 +6,7 @@ mod common;
 use common::{assert_close, assert_same, each_isa, panic_message, values};
 use glyphnet_kernels::{
     Isa, Moments, batch_norm_backward, batch_norm_backward_sums, reference::batch_norm as naive, scale_shift,
+    scale_shift_in_place,
 };
 
 const CHANNELS: [usize; 12] = [1, 2, 3, 7, 8, 9, 16, 17, 31, 33, 64, 100];
@@ -95,6 +96,12 @@ fn the_affine_map_equals_its_twin_and_keeps_pixels_apart() {
             assert_close(&what, &got, &want, 0.0, 2e-6);
             scale_shift(isa, channels, &x[x.len() - channels..], &scale, &shift, &mut last);
             assert_same(&what, &last, &got[x.len() - channels..]);
+            let mut in_place = x.clone();
+            scale_shift_in_place(isa, channels, &mut in_place, &scale, &shift, false);
+            assert_same(&what, &in_place, &got);
+            let mut rectified = x.clone();
+            scale_shift_in_place(isa, channels, &mut rectified, &scale, &shift, true);
+            assert_same(&what, &rectified, &got.iter().map(|v| v.max(0.0)).collect::<Vec<_>>());
         });
     });
 }

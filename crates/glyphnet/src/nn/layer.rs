@@ -41,13 +41,21 @@ pub(crate) struct OpContext {
     pub(crate) kernels: Kernels,
 }
 
+impl OpContext {
+    /// Whether a layer may take over the work of those that follow it.
+    pub(crate) fn folds(&self) -> bool {
+        !self.training && self.kernels == Kernels::Fast
+    }
+}
+
 /// Which kernels a plan uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kernels {
     /// The fastest for the sizes at hand. Winograd's convolution rounds some ten times more than a direct sum.
     #[default]
     Fast,
-    /// Direct sums alone: to compare with other programs to the last digits, or with the fast kernels.
+    /// Direct sums alone, and in inference every layer by itself: to compare with other programs to the last digits, or
+    /// with the fast kernels.
     Direct,
 }
 
@@ -127,6 +135,12 @@ pub(crate) struct Needs {
 pub(crate) trait Op: Send + Sync {
     fn needs(&self) -> Needs {
         Needs::default()
+    }
+
+    /// Takes over the work of the layer that follows, if it can: then the op's output is that layer's. Asked only where
+    /// [`OpContext::folds`]; `context` is the next layer's.
+    fn absorb(&mut self, _next: &LayerSpec, _context: &OpContext) -> bool {
+        false
     }
 
     /// Takes in changed weights (for example packs them).

@@ -49,7 +49,16 @@ impl Plan {
                 training,
                 kernels,
             };
-            let fused = specs.get(index + 1).and_then(|next| fuse(&specs[index], next, &context));
+            let last: Option<&mut Stage> = stages.last_mut();
+            if let Some(last) = last.filter(|_| context.folds())
+                && last.op.absorb(&specs[index], &context)
+            {
+                last.output = context.output.len();
+                index += 1;
+                continue;
+            }
+            let next = specs.get(index + 1).filter(|_| !context.folds());
+            let fused = next.and_then(|next| fuse(&specs[index], next, &context));
             if fused.is_some() {
                 index += 1;
                 context.output = layers[index].output;

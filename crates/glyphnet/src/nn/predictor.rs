@@ -10,13 +10,19 @@ use super::layer::{Kernels, Pass, Tape, Values};
 use super::plan::Plan;
 use super::{Network, Threads};
 
-/// Samples that one task takes.
+/// The most samples that one task takes.
 const BLOCK: usize = 32;
+
+/// Tasks for each thread, so that the last ones end close together.
+const TASKS: usize = 4;
 
 /// A trained network at work. `&self` is enough: any number of threads may share it.
 pub struct Predictor {
     plan: Plan,
     isa: Isa,
+    /// Samples that run through the plan together.
+    group: usize,
+    /// What ops read besides what they packed. Those that fold hold all they need.
     weights: Vec<f32>,
     /// Buffers that are not in use.
     idle: Mutex<Vec<Workspace>>,
@@ -40,7 +46,9 @@ impl Predictor {
     pub fn with_kernels(network: &Network, isa: Isa, kernels: Kernels) -> Predictor {
         let mut plan = Plan::new(network, isa, false, kernels);
         plan.prepare(Values { weights: network.weights(), state: network.state() });
-        Predictor { plan, isa, weights: network.weights().to_vec(), idle: Mutex::new(Vec::new()) }
+        let weights = if kernels == Kernels::Fast { Vec::new() } else { network.weights().to_vec() };
+        let group = plan.group().min(BLOCK);
+        Predictor { plan, isa, group, weights, idle: Mutex::new(Vec::new()) }
     }
 
     /// Logits of `n` samples on the calling thread: `n x classes`, row-major; softmax makes them probabilities.
@@ -49,19 +57,17 @@ impl Predictor {
     /// not depend on its companions.
     pub fn logits(&self, n: usize, fill: impl Fn(usize, &mut [f32])) -> Vec<f32> {
         let mut out = vec![0.0; n * self.plan.output];
-        let block = BLOCK * self.plan.output;
-        for (b, out) in out.chunks_mut(block).enumerate() {
-            self.block(b * BLOCK, &fill, out);
-        }
+        self.block(0, &fill, &mut out);
         out
     }
 
     /// The same on a pool of threads, with the same bits.
     pub fn logits_on(&self, threads: &Threads, n: usize, fill: impl Fn(usize, &mut [f32]) + Sync) -> Vec<f32> {
         let mut out = vec![0.0; n * self.plan.output];
-        let block = BLOCK * self.plan.output;
+        let block = n.div_ceil(TASKS * threads.count()).clamp(1, BLOCK);
         threads.run(|| {
-            out.par_chunks_mut(block).enumerate().for_each(|(b, out)| self.block(b * BLOCK, &fill, out));
+            let tasks = out.par_chunks_mut(block * self.plan.output).with_max_len(1).enumerate();
+            tasks.for_each(|(b, out)| self.block(b * block, &fill, out));
         });
         out
     }
@@ -78,7 +84,7 @@ impl Predictor {
 
     fn block(&self, first: usize, fill: &impl Fn(usize, &mut [f32]), out: &mut [f32]) {
         let mut workspace = self.take();
-        let (group, classes) = (self.group(), self.plan.output);
+        let (group, classes) = (self.group, self.plan.output);
         for (g, out) in out.chunks_mut(group * classes).enumerate() {
             let n = out.len() / classes;
             let input = &mut workspace.values[0][..n * self.plan.input];
@@ -91,13 +97,9 @@ impl Predictor {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(workspace);
     }
 
-    fn group(&self) -> usize {
-        self.plan.group().min(BLOCK)
-    }
-
     fn take(&self) -> Workspace {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        idle.unwrap_or_else(|| Workspace::new(&self.plan, self.group()))
+        idle.unwrap_or_else(|| Workspace::new(&self.plan, self.group))
     }
 }
 

@@ -34,15 +34,19 @@ impl Epilogue {
     /// `y` holds the result; where the backward pass needs it, the tape gets it before the activation. Inference has
     /// no tape.
     pub(super) fn forward(&self, y: &mut [f32], tape: &mut [f32]) {
+        if self.activation.needs_input() && !tape.is_empty() {
+            tape.copy_from_slice(y);
+        }
+        if !self.is_relu() {
+            self.apply(y);
+        }
+    }
+
+    /// The activation in place, relu included.
+    pub(super) fn apply(&self, y: &mut [f32]) {
         match self.activation {
-            Activation::Linear | Activation::Relu => {}
             Activation::Softmax => softmax_rows(self.isa, self.channels, y),
-            activation => {
-                if activation.needs_input() && !tape.is_empty() {
-                    tape.copy_from_slice(y);
-                }
-                activate(self.isa, activation, y);
-            }
+            activation => activate(self.isa, activation, y),
         }
     }
 

@@ -47,6 +47,9 @@ impl Layer for &BatchNorm {
     }
 
     fn op(&self, context: &OpContext) -> Option<Box<dyn Op>> {
+        if !context.training {
+            return Some(Box::new(AffineOp { isa: context.isa, affine: Affine::new(self, context) }));
+        }
         let channels = context.input.channels();
         let (keep, unbiased) = self.convention();
         let zeros = || vec![0.0; channels];
@@ -56,7 +59,6 @@ impl Layer for &BatchNorm {
             epsilon: self.epsilon,
             keep,
             unbiased,
-            training: context.training,
             tensors: context.tensors.clone(),
             mean: zeros(),
             inv_std: zeros(),
@@ -68,13 +70,71 @@ impl Layer for &BatchNorm {
     }
 }
 
+/// Batch norm by its running averages: one scale and one shift for each channel.
+pub(super) struct Affine {
+    epsilon: f32,
+    /// gamma, beta, moving mean, moving variance.
+    tensors: Vec<Range<usize>>,
+    pub(super) scale: Vec<f32>,
+    pub(super) shift: Vec<f32>,
+}
+
+impl Affine {
+    pub(super) fn new(layer: &BatchNorm, context: &OpContext) -> Affine {
+        let zeros = || vec![0.0; context.input.channels()];
+        Affine { epsilon: layer.epsilon, tensors: context.tensors.clone(), scale: zeros(), shift: zeros() }
+    }
+
+    pub(super) fn channels(&self) -> usize {
+        self.scale.len()
+    }
+
+    /// Scale and shift of each channel, before they are rounded.
+    pub(super) fn exact<'a>(&self, values: Values<'a>) -> impl Iterator<Item = (f64, f64)> + use<'a> {
+        let tensor = |array: &'a [f32], i: usize| array[self.tensors[i].clone()].iter().map(|&v| f64::from(v));
+        let (gamma, beta) = (tensor(values.weights, 0), tensor(values.weights, 1));
+        let (mean, variance) = (tensor(values.state, 2), tensor(values.state, 3));
+        let epsilon = f64::from(self.epsilon);
+        gamma.zip(beta).zip(mean.zip(variance)).map(move |((gamma, beta), (mean, variance))| {
+            let scale = gamma / (variance + epsilon).sqrt();
+            (scale, beta - mean * scale)
+        })
+    }
+
+    pub(super) fn prepare(&mut self, values: Values<'_>) {
+        let exact = self.exact(values);
+        for (c, (scale, shift)) in exact.enumerate() {
+            (self.scale[c], self.shift[c]) = (scale as f32, shift as f32);
+        }
+    }
+}
+
+/// Batch norm in inference, where nothing takes it over.
+struct AffineOp {
+    isa: Isa,
+    affine: Affine,
+}
+
+impl Op for AffineOp {
+    fn prepare(&mut self, values: Values<'_>) {
+        self.affine.prepare(values);
+    }
+
+    fn forward(&self, _: &Pass<'_>, x: &[f32], y: &mut [f32], _: Tape<'_>, _: &mut [f32]) {
+        scale_shift(self.isa, self.affine.channels(), x, &self.affine.scale, &self.affine.shift, y);
+    }
+
+    fn backward(&self, _: &Pass<'_>, _: Backward<'_>, _: Tape<'_>, _: &mut [f32], _: &mut [f32]) {
+        unreachable!("batch norm by its running averages is not trained");
+    }
+}
+
 struct BatchNormOp {
     isa: Isa,
     channels: usize,
     epsilon: f32,
     keep: f64,
     unbiased: bool,
-    training: bool,
     /// gamma, beta, moving mean, moving variance.
     tensors: Vec<Range<usize>>,
     mean: Vec<f32>,
@@ -105,14 +165,6 @@ impl BatchNormOp {
 }
 
 impl Op for BatchNormOp {
-    fn prepare(&mut self, values: Values<'_>) {
-        if !self.training {
-            let mean = &values.state[self.tensors[2].clone()];
-            let variance = &values.state[self.tensors[3].clone()];
-            self.normalise_by(values.weights, |c| (f64::from(mean[c]), f64::from(variance[c])));
-        }
-    }
-
     fn forward(&self, _: &Pass<'_>, x: &[f32], y: &mut [f32], _: Tape<'_>, _: &mut [f32]) {
         scale_shift(self.isa, self.channels, x, &self.scale, &self.shift, y);
     }
@@ -126,11 +178,11 @@ impl Op for BatchNormOp {
     }
 
     fn coupled(&self) -> Option<&dyn Coupled> {
-        if self.training { Some(self) } else { None }
+        Some(self)
     }
 
     fn coupled_mut(&mut self) -> Option<&mut dyn Coupled> {
-        if self.training { Some(self) } else { None }
+        Some(self)
     }
 }
 

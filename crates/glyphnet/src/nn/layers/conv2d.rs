@@ -6,6 +6,7 @@ use glyphnet_kernels::{Activation, ConvShape};
 
 use super::activation::Epilogue;
 use super::convolve::{Convolution, InputGradient, WeightGradient};
+use super::folded::{FoldedOp, Product};
 use super::window::Window;
 use crate::nn::layer::{Backward, Layer, Needs, Op, OpContext, Parameter, Pass, Start, Tape, Values};
 use crate::nn::{Conv2d, Initializer, LayerError, Padding, Pair, Shape};
@@ -95,6 +96,11 @@ impl Layer for &Conv2d {
 
     fn op(&self, context: &OpContext) -> Option<Box<dyn Op>> {
         let shape = self.shape(context.input)?;
+        if context.folds() {
+            let forward = Convolution::new(context.isa, &shape, context.kernels);
+            let product = Product::Conv(shape, Box::new(forward));
+            return Some(Box::new(FoldedOp::new(context, product, self.activation)));
+        }
         let epilogue = Epilogue::new(context.isa, self.activation, self.filters);
         let training = context.training.then(|| Gradients {
             input: InputGradient::new(context.isa, &shape, context.kernels),

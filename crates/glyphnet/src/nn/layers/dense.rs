@@ -7,6 +7,7 @@ use glyphnet_kernels::{
 };
 
 use super::activation::Epilogue;
+use super::folded::{FoldedOp, Product};
 use crate::nn::layer::{Backward, Layer, Needs, Op, OpContext, Parameter, Pass, Start, Tape, Values};
 use crate::nn::{Dense, Initializer, LayerError, Shape, Units};
 
@@ -75,6 +76,10 @@ impl Layer for &Dense {
 
     fn op(&self, context: &OpContext) -> Option<Box<dyn Op>> {
         let shape = DenseShape { inputs: context.input.len(), units: context.output.len() };
+        if context.folds() {
+            let product = Product::Dense(shape, DenseWeights::forward(context.isa, &shape));
+            return Some(Box::new(FoldedOp::new(context, product, self.activation)));
+        }
         Some(Box::new(DenseOp {
             isa: context.isa,
             shape,

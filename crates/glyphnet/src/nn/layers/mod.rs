@@ -9,6 +9,7 @@ mod convolve;
 mod dense;
 mod dropout;
 mod flatten;
+mod folded;
 mod global_avg_pool2d;
 mod pool2d;
 mod window;
