@@ -211,13 +211,14 @@ impl GradientWeights {
         let (filters, plane) = (shape.filters, shape.channels * shape.filters);
         for (phase, packed) in &mut self.phases {
             let Phase { ty, tx, taps } = *phase;
-            packed.pack_columns(filters, |k| {
-                let (tap, o) = (k / filters, k % filters);
-                let (i, j) = (tap / taps.1, tap % taps.1);
-                let kh = ty + (taps.0 - 1 - i) * shape.stride.0;
-                let kw = tx + (taps.1 - 1 - j) * shape.stride.1;
-                &weights[(kh * shape.kernel.1 + kw) * plane + o..(kh * shape.kernel.1 + kw + 1) * plane]
-            });
+            for i in 0..taps.0 {
+                for j in 0..taps.1 {
+                    let kh = ty + (taps.0 - 1 - i) * shape.stride.0;
+                    let kw = tx + (taps.1 - 1 - j) * shape.stride.1;
+                    let tap = &weights[(kh * shape.kernel.1 + kw) * plane..][..plane];
+                    packed.pack_transposed((i * taps.1 + j) * filters, tap);
+                }
+            }
         }
     }
 }

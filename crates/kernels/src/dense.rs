@@ -58,7 +58,7 @@ impl DenseWeights {
     pub fn pack_gradient(&mut self, weights: &[f32]) {
         let units = self.0.depth();
         assert_eq!(weights.len(), self.0.columns() * units, "dense weights have the wrong size");
-        self.0.pack_columns(units, |k| &weights[k..]);
+        self.0.pack_transposed(0, weights);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use pulp::{Simd, WithSimd};
 
-use crate::tile;
-use crate::{Buffer, Isa, size};
+use crate::lanes::registers;
+use crate::transpose::transpose_into;
+use crate::{Buffer, Isa, size, tile};
 
 /// Floats between the matrices of a batch, past their own size: sizes are often powers of two, and without it the
 /// matrices would compete for the same lines of the cache.
@@ -74,43 +75,23 @@ impl Packed {
     /// Packs a whole row-major matrix.
     pub(crate) fn pack_matrix(&mut self, matrix: &[f32]) {
         assert_eq!(matrix.len(), size(&[self.depth, self.columns]), "a matrix of another size");
-        match self.panels[..] {
+        let Packed { isa, columns, panels, data, .. } = self;
+        match panels[..] {
             // One full panel is the matrix itself.
-            [panel] if panel.vectors * self.isa.lanes() == self.columns => {
-                self.data[..matrix.len()].copy_from_slice(matrix);
-            }
-            _ => {
-                let columns = self.columns;
-                self.pack_rows(|k| &matrix[k * columns..(k + 1) * columns]);
-            }
+            [panel] if panel.vectors * isa.lanes() == *columns => data[..matrix.len()].copy_from_slice(matrix),
+            _ => isa.run(Rows { matrix, columns: *columns, panels, data }),
         }
     }
 
-    /// Packs row `k` from `row(k)`, which must have at least `columns` elements.
-    pub(crate) fn pack_rows<'a>(&mut self, row: impl Fn(usize) -> &'a [f32]) {
-        let lanes = self.isa.lanes();
-        for k in 0..self.depth {
-            let source = row(k);
-            for panel in &self.panels {
-                let at = panel.offset + k * panel.vectors * lanes;
-                let from = &source[panel.start..panel.start + panel.columns];
-                self.data[at..at + panel.columns].copy_from_slice(from);
-            }
-        }
-    }
-
-    /// Packs a transposed matrix: element `(k, c)` is `source(k)[c * stride]`.
-    pub(crate) fn pack_columns<'a>(&mut self, stride: usize, source: impl Fn(usize) -> &'a [f32]) {
-        let lanes = self.isa.lanes();
-        for k in 0..self.depth {
-            let source = source(k);
-            for panel in &self.panels {
-                let at = panel.offset + k * panel.vectors * lanes;
-                let from = source[panel.start * stride..].iter().step_by(stride);
-                for (to, &value) in self.data[at..at + panel.columns].iter_mut().zip(from) {
-                    *to = value;
-                }
-            }
+    /// Packs the rows from `first` on, given transposed: `matrix` is `columns x rows`.
+    pub(crate) fn pack_transposed(&mut self, first: usize, matrix: &[f32]) {
+        let rows = matrix.len() / self.columns;
+        assert!(rows * self.columns == matrix.len() && first + rows <= self.depth, "a matrix of another size");
+        for panel in &self.panels {
+            let width = panel.vectors * self.isa.lanes();
+            let from = &matrix[panel.start * rows..(panel.start + panel.columns) * rows];
+            let to = &mut self.data[panel.offset + first * width..][..rows * width];
+            transpose_into(panel.columns, rows, from, to, width);
         }
     }
 
@@ -153,5 +134,35 @@ impl Packed {
     /// The panels, and all matrices to be written.
     pub(crate) fn parts_mut(&mut self) -> (&[Panel], &mut [f32]) {
         (&self.panels, &mut self.data)
+    }
+}
+
+/// Packs a row-major matrix.
+struct Rows<'a> {
+    matrix: &'a [f32],
+    columns: usize,
+    panels: &'a [Panel],
+    data: &'a mut [f32],
+}
+
+impl WithSimd for Rows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        for panel in self.panels {
+            let width = panel.vectors * S::F32_LANES;
+            let rows = self.data[panel.offset..].chunks_exact_mut(width);
+            for (to, from) in rows.zip(self.matrix.chunks_exact(self.columns)) {
+                let from = &from[panel.start..panel.start + panel.columns];
+                registers!(S, panel.columns, |at, lanes| {
+                    // SAFETY: both slices hold so many values from `at` on.
+                    unsafe {
+                        let value = tile::load_lanes(simd, from[at..at + lanes].as_ptr(), lanes);
+                        tile::store_lanes(simd, to[at..at + lanes].as_mut_ptr(), value, lanes);
+                    }
+                });
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! A tile keeps `M` rows times `NV` registers of results in registers while it walks the inner dimension. `M` and
 //! `NV` are compile-time constants so that the accumulators never touch memory.
 
-use pulp::Simd;
+use pulp::{MemMask, Simd};
 
 /// Where the rows of a tile lie, relative to the tile's first element.
 pub(crate) trait RowAddress: Copy {
@@ -78,6 +78,12 @@ pub(crate) unsafe fn load<S: Simd>(p: *const f32) -> S::f32s {
     unsafe { p.cast::<S::f32s>().read_unaligned() }
 }
 
+/// The first `lanes` lanes. Made anew from the mask alone, as pulp's own would call a function for each access.
+#[inline(always)]
+fn first_lanes<S: Simd>(simd: S, lanes: usize) -> MemMask<S::m32s> {
+    MemMask::new(simd.mask_between_m32s(0, lanes as u32).mask())
+}
+
 /// Reads `lanes` floats (0 ..= register size); the lanes past them are zero.
 /// # Safety
 /// `p` must be valid for reading `lanes` floats.
@@ -88,7 +94,7 @@ pub(crate) unsafe fn load_lanes<S: Simd>(simd: S, p: *const f32, lanes: usize) -
         unsafe { load::<S>(p) }
     } else {
         // SAFETY: only the first `lanes` lanes are read, which the caller vouches for.
-        unsafe { simd.mask_load_ptr_f32s(simd.mask_between_m32s(0, lanes as u32), p) }
+        unsafe { simd.mask_load_ptr_f32s(first_lanes(simd, lanes), p) }
     }
 }
 
@@ -102,7 +108,7 @@ pub(crate) unsafe fn store_lanes<S: Simd>(simd: S, p: *mut f32, v: S::f32s, lane
         unsafe { p.cast::<S::f32s>().write_unaligned(v) }
     } else {
         // SAFETY: only the first `lanes` lanes are written, which the caller vouches for.
-        unsafe { simd.mask_store_ptr_f32s(simd.mask_between_m32s(0, lanes as u32), p, v) }
+        unsafe { simd.mask_store_ptr_f32s(first_lanes(simd, lanes), p, v) }
     }
 }
 

@@ -5,17 +5,22 @@ const SQUARE: usize = 4;
 
 /// `to[c][r] = from[r][c]`: `from` is `rows x columns`, `to` is `columns x rows`.
 pub(crate) fn transpose(rows: usize, columns: usize, from: &[f32], to: &mut [f32]) {
-    each(rows, columns, from, to, |to, from| *to = from);
+    transpose_into(rows, columns, from, to, rows);
+}
+
+/// The same into rows that are `stride` apart.
+pub(crate) fn transpose_into(rows: usize, columns: usize, from: &[f32], to: &mut [f32], stride: usize) {
+    each(rows, columns, from, to, stride, |to, from| *to = from);
 }
 
 /// `to[c][r] += from[r][c]`.
 pub(crate) fn add_transposed(rows: usize, columns: usize, from: &[f32], to: &mut [f32]) {
-    each(rows, columns, from, to, |to, from| *to += from);
+    each(rows, columns, from, to, rows, |to, from| *to += from);
 }
 
 #[inline(always)]
-fn each(rows: usize, columns: usize, from: &[f32], to: &mut [f32], put: impl Fn(&mut f32, f32)) {
-    assert!(from.len() == rows * columns && to.len() == rows * columns, "matrices of {rows} x {columns}");
+fn each(rows: usize, columns: usize, from: &[f32], to: &mut [f32], stride: usize, put: impl Fn(&mut f32, f32)) {
+    assert!(from.len() == rows * columns && stride >= rows, "a matrix of {rows} x {columns}");
     let (whole_rows, whole_columns) = (rows / SQUARE * SQUARE, columns / SQUARE * SQUARE);
     for c in (0..whole_columns).step_by(SQUARE) {
         for r in (0..whole_rows).step_by(SQUARE) {
@@ -24,7 +29,7 @@ fn each(rows: usize, columns: usize, from: &[f32], to: &mut [f32], put: impl Fn(
                 row.copy_from_slice(&from[(r + i) * columns + c..][..SQUARE]);
             }
             for j in 0..SQUARE {
-                let to: &mut [f32] = &mut to[(c + j) * rows + r..][..SQUARE];
+                let to: &mut [f32] = &mut to[(c + j) * stride + r..][..SQUARE];
                 for i in 0..SQUARE {
                     put(&mut to[i], square[i][j]);
                 }
@@ -33,7 +38,7 @@ fn each(rows: usize, columns: usize, from: &[f32], to: &mut [f32], put: impl Fn(
     }
     for r in 0..rows {
         for c in if r < whole_rows { whole_columns } else { 0 }..columns {
-            put(&mut to[c * rows + r], from[r * columns + c]);
+            put(&mut to[c * stride + r], from[r * columns + c]);
         }
     }
 }
