@@ -63,5 +63,6 @@ pub use pool::{
 pub use softmax::{softmax_backward_rows, softmax_rows};
 pub use winograd::{
     WinogradWeights, add_winograd_gradient, winograd_fits, winograd_forward, winograd_gathered_len,
-    winograd_gradient_fits, winograd_input_gradient, winograd_scratch_len, winograd_weight_gradient, winograd_work,
+    winograd_gradient_fits, winograd_input_gradient, winograd_pooled_fits, winograd_pooled_forward,
+    winograd_scratch_len, winograd_weight_gradient, winograd_work,
 };

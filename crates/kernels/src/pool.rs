@@ -202,6 +202,14 @@ macro_rules! each_output {
     };
 }
 
+/// Where `v` takes the place of `best`: larger, or the first NaN.
+#[inline(always)]
+pub(crate) fn wins<S: Simd>(simd: S, v: S::f32s, best: S::f32s) -> S::m32s {
+    // Not (v <= best), and best is a number.
+    let loses = simd.less_than_or_equal_f32s(v, best);
+    simd.and_m32s(simd.not_m32s(loses), simd.equal_f32s(best, best))
+}
+
 struct MaxPool<'a, const ARGMAX: bool> {
     shape: &'a PoolShape,
     x: &'a [f32],
@@ -226,9 +234,7 @@ impl<const ARGMAX: bool> WithSimd for MaxPool<'_, ARGMAX> {
                 for column in window.left..window.right {
                     let here = shape.offset(row, column) + c;
                     let v = load(simd, &x[here..here + width]);
-                    // Larger, or the first NaN: not (v <= best), and best is a number.
-                    let loses = simd.less_than_or_equal_f32s(v, best);
-                    let wins = simd.and_m32s(simd.not_m32s(loses), simd.equal_f32s(best, best));
+                    let wins = wins(simd, v, best);
                     best = simd.select_f32s(wins, v, best);
                     if ARGMAX {
                         winner = simd.select_u32s(wins, simd.splat_u32s(here as u32), winner);

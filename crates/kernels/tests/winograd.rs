@@ -4,9 +4,9 @@
 use glyphnet_kernels::random::{Purpose, Stream};
 use glyphnet_kernels::reference::matrix as naive;
 use glyphnet_kernels::{
-    ConvShape, Isa, Pad, WinogradWeights, add_winograd_gradient, winograd_fits, winograd_forward,
-    winograd_gathered_len, winograd_gradient_fits, winograd_input_gradient, winograd_scratch_len,
-    winograd_weight_gradient,
+    ConvPool, ConvShape, Isa, Pad, PoolShape, WinogradWeights, add_winograd_gradient, max_pool_forward, winograd_fits,
+    winograd_forward, winograd_gathered_len, winograd_gradient_fits, winograd_input_gradient, winograd_pooled_forward,
+    winograd_scratch_len, winograd_weight_gradient,
 };
 
 fn values(stream: &mut Stream, n: usize) -> Vec<f32> {
@@ -97,6 +97,35 @@ fn equals_the_direct_convolution() {
 #[test]
 fn gradients_equal_those_of_the_direct_convolution() {
     each_shape(check_gradients);
+}
+
+#[test]
+fn pooling_on_the_way_out_has_the_bits_of_pooling_afterwards() {
+    for (height, width, channels, filters) in [(4, 4, 1, 1), (9, 10, 3, 5), (11, 7, 16, 20), (26, 26, 17, 33)] {
+        let conv = ConvShape { height, width, channels, filters, kernel: (3, 3), stride: (1, 1), pad: Pad::NONE };
+        let (height, width) = (conv.out_height(), conv.out_width());
+        let pool = PoolShape { height, width, channels: filters, window: (2, 2), stride: (2, 2), pad: Pad::NONE };
+        let mut stream = Stream::new(37, Purpose::Sample, 0, 0);
+        let (x, w) = (values(&mut stream, 3 * conv.input_len()), values(&mut stream, conv.weights_len()));
+        let bias = values(&mut stream, filters);
+        for (isa, relu) in Isa::available().into_iter().flat_map(|isa| [(isa, false), (isa, true)]) {
+            let mut weights = WinogradWeights::new(isa, &conv);
+            weights.pack(&w);
+            let mut scratch = vec![f32::NAN; winograd_scratch_len(&conv)];
+            let mut z = vec![f32::NAN; 3 * conv.output_len()];
+            winograd_forward(isa, &conv, &x, &weights, &bias, relu, &mut z, &mut scratch);
+            let n = 3 * pool.output_len();
+            let (mut want, mut want_argmax) = (vec![f32::NAN; n], vec![u32::MAX; n]);
+            max_pool_forward(isa, &pool, &z, &mut want, &mut want_argmax);
+            let shape = ConvPool { conv, pool, relu };
+            let (mut y, mut argmax) = (vec![f32::NAN; n], vec![u32::MAX; n]);
+            winograd_pooled_forward(isa, &shape, &x, &weights, &bias, &mut y, &mut argmax, &mut scratch);
+            assert!(y.iter().zip(&want).all(|(a, b)| a.to_bits() == b.to_bits()), "{isa} {shape:?}");
+            assert_eq!(argmax, want_argmax, "{isa} {shape:?}");
+            winograd_pooled_forward(isa, &shape, &x, &weights, &bias, &mut y, &mut [], &mut scratch);
+            assert!(y.iter().zip(&want).all(|(a, b)| a.to_bits() == b.to_bits()), "{isa} {shape:?}");
+        }
+    }
 }
 
 #[test]

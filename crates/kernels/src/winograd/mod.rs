@@ -15,10 +15,11 @@ pub use gradient::{add_winograd_gradient, winograd_gathered_len, winograd_weight
 pub use weights::WinogradWeights;
 
 use crate::conv::ConvShape;
+use crate::conv_pool::ConvPool;
 use crate::gemm::{self, Grid, Lattice};
 use crate::tile::Runs;
-use crate::{Isa, size};
-use output::Outputs;
+use crate::{Isa, Pad, size};
+use output::{Outputs, Sink};
 use squares::{Patches, Squares};
 
 /// Elements of a transformed tile.
@@ -140,7 +141,37 @@ pub fn winograd_forward(
     let n = shape.samples(x.len(), y.len());
     assert!(weights.suit(shape, false), "weights were transformed for another convolution");
     assert!(bias.is_empty() || bias.len() == shape.filters, "{} biases for {shape:?}", bias.len());
-    convolve(isa, shape, n, x, weights, bias, relu, y, scratch);
+    convolve(isa, shape, n, x, weights, bias, relu, Sink::Whole(y), scratch);
+}
+
+/// Whether [`winograd_pooled_forward`] can take this convolution and the pool behind it: 2x2 windows side by side.
+pub fn winograd_pooled_fits(shape: &ConvPool) -> bool {
+    let pool = &shape.pool;
+    winograd_fits(&shape.conv) && (pool.window, pool.stride, pool.pad) == ((2, 2), (2, 2), Pad::NONE)
+}
+
+/// `y = max_pool(conv(x) + bias)`, with a relu between if the shape has one: [`winograd_forward`] and
+/// [`crate::max_pool_forward`] in one, with the same bits. `argmax` is as long as `y`, or empty where it is not wanted.
+#[allow(clippy::too_many_arguments, reason = "the operands of one convolution")]
+pub fn winograd_pooled_forward(
+    isa: Isa,
+    shape: &ConvPool,
+    x: &[f32],
+    weights: &WinogradWeights,
+    bias: &[f32],
+    y: &mut [f32],
+    argmax: &mut [u32],
+    scratch: &mut [f32],
+) {
+    let ConvPool { conv, pool, relu } = shape;
+    assert!(winograd_pooled_fits(shape), "{shape:?} is not 3x3 with stride 1 and 2x2 windows");
+    let n = x.len() / conv.input_len();
+    assert!(x.len() == n * conv.input_len() && y.len() == n * pool.output_len(), "samples of {shape:?}");
+    assert!(argmax.is_empty() || argmax.len() == y.len(), "{} winners for {} values", argmax.len(), y.len());
+    assert!(u32::try_from(conv.output_len()).is_ok(), "places in {conv:?} do not fit into 32 bits");
+    assert!(weights.suit(conv, false), "weights were transformed for another convolution");
+    assert!(bias.is_empty() || bias.len() == conv.filters, "{} biases for {conv:?}", bias.len());
+    convolve(isa, conv, n, x, weights, bias, *relu, Sink::Pooled { y, argmax }, scratch);
 }
 
 /// `dx = ` the gradient of the loss with respect to the input: the same arguments as [`crate::conv_input_gradient`], for
@@ -156,7 +187,7 @@ pub fn winograd_input_gradient(
     assert!(winograd_gradient_fits(shape), "{shape:?} is not 3x3 with stride 1 and little padding");
     let n = shape.samples(dx.len(), dy.len());
     assert!(weights.suit(shape, true), "weights were transformed for another convolution");
-    convolve(isa, &transposed(shape), n, dy, weights, &[], false, dx, scratch);
+    convolve(isa, &transposed(shape), n, dy, weights, &[], false, Sink::Whole(dx), scratch);
 }
 
 /// The convolution that turns the output's gradient into the input's.
@@ -167,7 +198,7 @@ fn transposed(shape: &ConvShape) -> ConvShape {
         width: shape.out_width(),
         channels: shape.filters,
         filters: shape.channels,
-        pad: crate::Pad { top: 2 - pad.top, bottom: 2 - pad.bottom, left: 2 - pad.left, right: 2 - pad.right },
+        pad: Pad { top: 2 - pad.top, bottom: 2 - pad.bottom, left: 2 - pad.left, right: 2 - pad.right },
         ..*shape
     }
 }
@@ -181,7 +212,7 @@ fn convolve(
     weights: &WinogradWeights,
     bias: &[f32],
     relu: bool,
-    y: &mut [f32],
+    mut sink: Sink<'_>,
     scratch: &mut [f32],
 ) {
     let layout = Layout::new(shape);
@@ -193,6 +224,7 @@ fn convolve(
         patches.transform_inputs(isa, first, count, v, c);
         let grid = grid(count, shape.channels, shape.filters);
         gemm::products(isa, &grid, run(shape.channels), v, c, weights.points(), m, f);
-        isa.run(Outputs { layout: &layout, shape, m, stride: f, bias, relu, first, count, y });
+        let sink = sink.again();
+        isa.run(Outputs { layout: &layout, shape, m, stride: f, bias, relu, first, count, sink });
     }
 }

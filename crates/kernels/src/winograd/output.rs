@@ -4,9 +4,11 @@ use pulp::{Simd, WithSimd};
 
 use super::{Layout, POINTS, SIDE};
 use crate::conv::ConvShape;
+use crate::lanes::{iota, store_u32};
+use crate::pool::wins;
 use crate::{activation, tile};
 
-/// Transforms the products of a block back: Y = A^T m A, then bias and relu.
+/// Transforms the products of a block back: Y = A^T m A, then bias, relu and pooling.
 pub(super) struct Outputs<'a> {
     pub(super) layout: &'a Layout,
     pub(super) shape: &'a ConvShape,
@@ -18,7 +20,50 @@ pub(super) struct Outputs<'a> {
     pub(super) relu: bool,
     pub(super) first: usize,
     pub(super) count: usize,
-    pub(super) y: &'a mut [f32],
+    pub(super) sink: Sink<'a>,
+}
+
+/// Where outputs go.
+pub(super) enum Sink<'a> {
+    /// Every output.
+    Whole(&'a mut [f32]),
+    /// The largest of every 2x2 outputs, and, if `argmax` is not empty, its offset in the sample's outputs.
+    Pooled { y: &'a mut [f32], argmax: &'a mut [u32] },
+}
+
+impl Sink<'_> {
+    /// Borrows it for one block.
+    pub(super) fn again(&mut self) -> Sink<'_> {
+        match self {
+            Sink::Whole(y) => Sink::Whole(y),
+            Sink::Pooled { y, argmax } => Sink::Pooled { y, argmax },
+        }
+    }
+
+    /// Pixels of a row and of a column of outputs that become one.
+    fn step(&self) -> usize {
+        match self {
+            Sink::Whole(_) => 1,
+            Sink::Pooled { .. } => 2,
+        }
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Sink::Whole(y) => y.len(),
+            Sink::Pooled { y, .. } => y.len(),
+        }
+    }
+}
+
+/// The tile at hand.
+#[derive(Clone, Copy)]
+struct Place {
+    /// Its first row and column in the sample's outputs.
+    row: usize,
+    column: usize,
+    /// Where the sample's values start in the sink.
+    sample: usize,
 }
 
 impl WithSimd for Outputs<'_> {
@@ -26,22 +71,23 @@ impl WithSimd for Outputs<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let (filters, sample) = (self.shape.filters, self.shape.output_len());
+        let (filters, step) = (self.shape.filters, self.sink.step());
+        let sample = (self.shape.out_height() / step) * (self.shape.out_width() / step) * filters;
         assert!(self.m.len() >= (POINTS - 1) * self.stride + self.count * filters, "a block's products");
         for t in 0..self.count {
             let (s, index) = ((self.first + t) / self.layout.per_sample(), (self.first + t) % self.layout.per_sample());
             let (row, column) = (SIDE * (index / self.layout.columns), SIDE * (index % self.layout.columns));
-            assert!((s + 1) * sample <= self.y.len(), "an output tile");
+            assert!((s + 1) * sample <= self.sink.len(), "an output tile");
+            let place = Place { row, column, sample: s * sample };
             for f in (0..filters).step_by(S::F32_LANES) {
                 let tail = S::F32_LANES.min(filters - f);
-                let at = s * sample + (row * self.shape.out_width() + column) * filters + f;
                 // SAFETY: the products and the sample were checked; the tile's corner lies in the sample; `tail`
                 // filters are real.
                 unsafe {
                     if tail == S::F32_LANES {
-                        self.tile::<S, true>(simd, t * filters + f, f, (row, column), at, 0);
+                        self.tile::<S, true>(simd, t * filters, f, place, 0);
                     } else {
-                        self.tile::<S, false>(simd, t * filters + f, f, (row, column), at, tail);
+                        self.tile::<S, false>(simd, t * filters, f, place, tail);
                     }
                 }
             }
@@ -52,21 +98,59 @@ impl WithSimd for Outputs<'_> {
 impl Outputs<'_> {
     /// One register of filters of a tile, or its first `tail` lanes.
     /// # Safety
-    /// `from` must lie in the first point of `m`, `at` in `y` at the tile's corner.
+    /// `from` must be the tile's place in the first point of `m`; `place` must lie in the outputs, and its sample in the
+    /// sink.
     #[inline(always)]
-    #[allow(clippy::needless_range_loop, reason = "closures inside iterators are not sure to be compiled for the set")]
     unsafe fn tile<S: Simd, const WHOLE: bool>(
         &mut self,
         simd: S,
         from: usize,
         filter: usize,
-        (row, column): (usize, usize),
-        at: usize,
+        place: Place,
         tail: usize,
     ) {
         let tail = if WHOLE { S::F32_LANES } else { tail };
         let (filters, width) = (self.shape.filters, self.shape.out_width());
-        let (rows, columns) = (SIDE.min(self.shape.out_height() - row), SIDE.min(width - column));
+        let (rows, columns) = (SIDE.min(self.shape.out_height() - place.row), SIDE.min(width - place.column));
+        // SAFETY: the caller vouches for the products, and there is a bias for every filter.
+        let values = unsafe { self.values(simd, from + filter, filter, tail) };
+        match &mut self.sink {
+            Sink::Whole(y) => {
+                let at = place.sample + (place.row * width + place.column) * filters + filter;
+                for (i, row) in values.iter().enumerate().take(rows) {
+                    for (j, value) in row.iter().enumerate().take(columns) {
+                        // SAFETY: rows and columns were cut to the output, and the caller vouches for the corner.
+                        unsafe {
+                            tile::store_lanes(simd, y.as_mut_ptr().add(at + (i * width + j) * filters), *value, tail);
+                        }
+                    }
+                }
+            }
+            Sink::Pooled { y, argmax } => {
+                let lane = iota(simd);
+                for i in 0..rows / 2 {
+                    for j in 0..columns / 2 {
+                        let corner = ((place.row + 2 * i) * width + place.column + 2 * j) * filters + filter;
+                        let (best, winner) = largest(simd, &values, (2 * i, 2 * j), corner, (width * filters, filters));
+                        let pixel = (place.row / 2 + i) * (width / 2) + place.column / 2 + j;
+                        let at = place.sample + pixel * filters + filter;
+                        // SAFETY: whole pairs of rows and columns have a pooled output in the sample.
+                        unsafe { tile::store_lanes(simd, y.as_mut_ptr().add(at), best, tail) };
+                        if !argmax.is_empty() {
+                            store_u32(simd, &mut argmax[at..at + tail], simd.add_u32s(winner, lane));
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The 4x4 outputs of a tile, some of which may lie beyond the image.
+    /// # Safety
+    /// `from` must lie in the first point of `m` with `tail` lanes after it, and `filter` likewise among the biases.
+    #[inline(always)]
+    #[allow(clippy::needless_range_loop, reason = "closures inside iterators are not sure to be compiled for the set")]
+    unsafe fn values<S: Simd>(&self, simd: S, from: usize, filter: usize, tail: usize) -> [[S::f32s; 4]; 4] {
         let zero = simd.splat_f32s(0.0);
         let mut half = [[zero; 6]; 4];
         for j in 0..6 {
@@ -82,21 +166,40 @@ impl Outputs<'_> {
         }
         let bias = match self.bias {
             [] => zero,
-            // SAFETY: there is a bias for every filter.
+            // SAFETY: the caller vouches for the biases.
             bias => unsafe { tile::load_lanes(simd, bias.as_ptr().add(filter), tail) },
         };
-        for i in 0..rows {
-            let values = output_transform(simd, half[i]);
-            for j in 0..columns {
-                let value = simd.add_f32s(values[j], bias);
-                let value = if self.relu { activation::relu(simd, value) } else { value };
-                // SAFETY: rows and columns were cut to the output, and the caller vouches for the corner.
-                unsafe {
-                    tile::store_lanes(simd, self.y.as_mut_ptr().add(at + (i * width + j) * filters), value, tail)
-                };
+        let mut values = [[zero; 4]; 4];
+        for i in 0..4 {
+            let row = output_transform(simd, half[i]);
+            for j in 0..4 {
+                let value = simd.add_f32s(row[j], bias);
+                values[i][j] = if self.relu { activation::relu(simd, value) } else { value };
             }
         }
+        values
     }
+}
+
+/// The largest of the 2x2 values from `(i, j)` on, and its offset; `corner` is the first one's, rows and columns lie
+/// `down` and `right` apart.
+#[inline(always)]
+fn largest<S: Simd>(
+    simd: S,
+    values: &[[S::f32s; 4]; 4],
+    (i, j): (usize, usize),
+    corner: usize,
+    (down, right): (usize, usize),
+) -> (S::f32s, S::u32s) {
+    let mut best = values[i][j];
+    let mut winner = simd.splat_u32s(corner as u32);
+    for (r, c) in [(0, 1), (1, 0), (1, 1)] {
+        let value = values[i + r][j + c];
+        let wins = wins(simd, value, best);
+        best = simd.select_f32s(wins, value, best);
+        winner = simd.select_u32s(wins, simd.splat_u32s((corner + r * down + c * right) as u32), winner);
+    }
+    (best, winner)
 }
 
 /// A^T m.

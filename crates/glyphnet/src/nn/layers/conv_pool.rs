@@ -4,8 +4,7 @@
 use std::ops::Range;
 
 use glyphnet_kernels::{
-    Activation, ConvPool, Isa, Pooled, PooledGradients, PooledWeights, add_filter_major, max_pool_forward,
-    max_pool_inference, pooled_gradients,
+    Activation, ConvPool, Isa, Pooled, PooledGradients, PooledWeights, add_filter_major, pooled_gradients,
 };
 
 use super::convolve::Convolution;
@@ -43,7 +42,7 @@ struct ConvPoolOp {
 
 impl Op for ConvPoolOp {
     fn needs(&self) -> Needs {
-        let forward = self.shape.conv.output_len() + self.forward.scratch_len();
+        let forward = self.forward.pooled_scratch_len(&self.shape);
         match self.weights {
             None => Needs { scratch: forward, ..Needs::default() },
             Some(_) => Needs {
@@ -66,16 +65,7 @@ impl Op for ConvPoolOp {
 
     fn forward(&self, pass: &Pass<'_>, x: &[f32], y: &mut [f32], tape: Tape<'_>, scratch: &mut [f32]) {
         let bias = self.bias.clone().map_or(&[][..], |range| &pass.weights[range]);
-        let ConvPool { conv, pool, relu } = &self.shape;
-        let (z, scratch) = scratch.split_at_mut(conv.output_len());
-        let pooled = pool.output_len();
-        for (s, (x, y)) in x.chunks_exact(conv.input_len()).zip(y.chunks_exact_mut(pooled)).enumerate() {
-            self.forward.forward(x, bias, *relu, z, scratch);
-            match self.weights {
-                Some(_) => max_pool_forward(self.isa, pool, z, y, &mut tape.indices[s * pooled..(s + 1) * pooled]),
-                None => max_pool_inference(self.isa, pool, z, y),
-            }
-        }
+        self.forward.forward_pooled(&self.shape, x, bias, y, tape.indices, scratch);
     }
 
     fn backward(&self, _: &Pass<'_>, io: Backward<'_>, tape: Tape<'_>, scratch: &mut [f32], gradient: &mut [f32]) {

@@ -1,9 +1,10 @@
 //! The three passes of a convolution, each by whichever kernel suits its sizes.
 
 use glyphnet_kernels::{
-    ConvShape, ForwardWeights, GradientWeights, Isa, WinogradWeights, add_winograd_gradient, conv_forward,
-    conv_input_gradient, conv_weight_gradient, winograd_fits, winograd_forward, winograd_gathered_len,
-    winograd_gradient_fits, winograd_input_gradient, winograd_scratch_len, winograd_weight_gradient, winograd_work,
+    ConvPool, ConvShape, ForwardWeights, GradientWeights, Isa, WinogradWeights, add_winograd_gradient, conv_forward,
+    conv_input_gradient, conv_weight_gradient, max_pool_forward, max_pool_inference, winograd_fits, winograd_forward,
+    winograd_gathered_len, winograd_gradient_fits, winograd_input_gradient, winograd_pooled_fits,
+    winograd_pooled_forward, winograd_scratch_len, winograd_weight_gradient, winograd_work,
 };
 
 use crate::nn::Kernels;
@@ -64,6 +65,54 @@ impl Convolution {
         match &self.weights {
             Weights::Direct(weights) => conv_forward(self.isa, &self.shape, x, weights, bias, relu, y, scratch),
             Weights::Winograd(weights) => winograd_forward(self.isa, &self.shape, x, weights, bias, relu, y, scratch),
+        }
+    }
+
+    /// Floats of scratch that [`Convolution::forward_pooled`] needs.
+    pub(super) fn pooled_scratch_len(&self, shape: &ConvPool) -> usize {
+        match self.weights {
+            Weights::Winograd(_) if winograd_pooled_fits(shape) => self.scratch_len(),
+            _ => self.shape.output_len() + self.scratch_len(),
+        }
+    }
+
+    /// `y = max_pool(conv(x) + bias)`, with the shape's relu between; `argmax` is as long as `y`, or empty where it is
+    /// not wanted.
+    pub(super) fn forward_pooled(
+        &self,
+        shape: &ConvPool,
+        x: &[f32],
+        bias: &[f32],
+        y: &mut [f32],
+        argmax: &mut [u32],
+        scratch: &mut [f32],
+    ) {
+        match &self.weights {
+            Weights::Winograd(weights) if winograd_pooled_fits(shape) => {
+                winograd_pooled_forward(self.isa, shape, x, weights, bias, y, argmax, scratch);
+            }
+            _ => self.forward_then_pool(shape, x, bias, y, argmax, scratch),
+        }
+    }
+
+    /// The same in two passes, sample by sample.
+    fn forward_then_pool(
+        &self,
+        shape: &ConvPool,
+        x: &[f32],
+        bias: &[f32],
+        y: &mut [f32],
+        argmax: &mut [u32],
+        scratch: &mut [f32],
+    ) {
+        let (z, scratch) = scratch.split_at_mut(self.shape.output_len());
+        let pooled = shape.pool.output_len();
+        for (s, (x, y)) in x.chunks_exact(self.shape.input_len()).zip(y.chunks_exact_mut(pooled)).enumerate() {
+            self.forward(x, bias, shape.relu, z, scratch);
+            match argmax {
+                [] => max_pool_inference(self.isa, &shape.pool, z, y),
+                _ => max_pool_forward(self.isa, &shape.pool, z, y, &mut argmax[s * pooled..(s + 1) * pooled]),
+            }
         }
     }
 }
