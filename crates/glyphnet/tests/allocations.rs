@@ -87,6 +87,15 @@ fn averaged() -> Sequential {
     Sequential::new().add(Conv2d::new(CLASSES, 5).activation(Activation::Tanh)).add(GlobalAvgPool2d {})
 }
 
+/// Dense layers that run on the whole batch.
+fn large() -> Sequential {
+    Sequential::new()
+        .add(Flatten {})
+        .add(Dense::new(500).activation(Activation::Relu))
+        .add(Dense::new(150).activation(Activation::Tanh))
+        .add(Dense::new(CLASSES))
+}
+
 /// Allocations of [`STEPS`] steps, of full batches and partial ones, after a few that warm up.
 fn of_steps(layers: &Sequential, threads: &Threads, options: &TrainerOptions, soft: bool) -> usize {
     let network = layers.build(SHAPE, CLASSES, 1).unwrap();
@@ -124,7 +133,9 @@ fn steps_allocate_nothing(pools: &[Threads]) {
     let decayed = TrainerOptions { optimizer: OptimizerConfig::Adamw(clipped), ..plain.clone() };
     for threads in pools {
         let count = threads.count();
-        for (name, layers) in [("reference", reference()), ("normalised", normalised()), ("averaged", averaged())] {
+        for (name, layers) in
+            [("reference", reference()), ("normalised", normalised()), ("averaged", averaged()), ("large", large())]
+        {
             for (i, options) in [&plain, &weighted, &decayed].into_iter().enumerate() {
                 for soft in [false, true] {
                     let found = of_steps(&layers, threads, options, soft);

@@ -192,3 +192,18 @@ fn network_with_corners() {
         ]"#;
     check(layers, shape(10, 9, 1), 5, 0.004, 2e-2);
 }
+
+/// Dense layers so large that they run on the whole batch: behind a segment, behind each other, before batch norm.
+#[test]
+fn network_with_large_dense_layers() {
+    let layers = r#"
+        layer = [
+            { kind = "conv2d", filters = 2, kernel = 3, activation = "tanh" },
+            { kind = "flatten" },
+            { kind = "dense", units = 520, activation = "gelu" },
+            { kind = "dense", units = 140, activation = "tanh", use_bias = false },
+            { kind = "batch_norm" },
+            { kind = "dense", units = "classes", activation = "softmax" },
+        ]"#;
+    check(layers, shape(10, 10, 1), 3, 0.1, 2e-3);
+}

@@ -3,7 +3,7 @@
 use crate::gemm::{self, Grid, Lattice};
 use crate::packed::Packed;
 use crate::tile::Runs;
-use crate::{Isa, bias_gradient};
+use crate::{Isa, bias_gradient, size};
 
 /// The sizes of a dense layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,21 @@ impl DenseWeights {
         self.0.pack_matrix(weights);
     }
 
+    /// Packs some of the columns of `weights` (`inputs x units`) for the forward pass: as many as there is room for, from
+    /// column `start` on.
+    pub fn pack_forward_columns(&mut self, weights: &[f32], units: usize, start: usize) {
+        assert_eq!(weights.len(), size(&[self.0.depth(), units]), "dense weights have the wrong size");
+        assert!(start + self.0.columns() <= units, "no {} columns from {start} of {units}", self.0.columns());
+        let lanes = self.0.isa().lanes();
+        let (panels, data) = self.0.parts_mut();
+        for (k, row) in weights.chunks_exact(units).enumerate() {
+            for panel in panels {
+                let from = &row[start + panel.start..][..panel.columns];
+                data[panel.offset + k * panel.vectors * lanes..][..panel.columns].copy_from_slice(from);
+            }
+        }
+    }
+
     /// Packs `weights` (`inputs x units`) for the input gradient.
     pub fn pack_gradient(&mut self, weights: &[f32]) {
         let units = self.0.depth();
@@ -93,4 +108,18 @@ pub fn dense_weight_gradient(isa: Isa, shape: &DenseShape, x: &[f32], dy: &[f32]
     let runs = Runs { count: 1, len: shape.inputs, stride: 0 };
     gemm::outer(isa, &DenseShape::grid(n, shape.inputs, shape.units), runs, x, dy, shape.units, dw);
     bias_gradient(isa, dy, db);
+}
+
+/// Some rows of `dw += x^T dy`: those from `start` on that `dw` (`rows x units`) has room for.
+pub fn dense_weight_gradient_rows(isa: Isa, shape: &DenseShape, x: &[f32], dy: &[f32], start: usize, dw: &mut [f32]) {
+    let n = shape.samples(x.len(), dy.len());
+    let rows = dw.len() / shape.units.max(1);
+    assert!(start + rows <= shape.inputs, "{shape:?} has no {rows} rows from {start}");
+    if rows == 0 {
+        return;
+    }
+    let runs = Runs { count: 1, len: rows, stride: 0 };
+    let mut grid = DenseShape::grid(n, shape.inputs, shape.units);
+    grid.input.base = start;
+    gemm::outer(isa, &grid, runs, x, dy, shape.units, dw);
 }

@@ -47,7 +47,9 @@ pub use conv::{
     ConvShape, ForwardWeights, GradientWeights, bias_gradient, conv_forward, conv_input_gradient, conv_weight_gradient,
 };
 pub use conv_pool::{ConvPool, Pooled, PooledGradients, PooledWeights, add_filter_major, pooled_gradients};
-pub use dense::{DenseShape, DenseWeights, dense_forward, dense_input_gradient, dense_weight_gradient};
+pub use dense::{
+    DenseShape, DenseWeights, dense_forward, dense_input_gradient, dense_weight_gradient, dense_weight_gradient_rows,
+};
 pub use dropout::{dropout_backward, dropout_forward};
 pub use elementwise::{add_in_place, clip_in_place, scale_in_place, sum_chunks, sum_of_squares};
 pub use isa::{Isa, IsaError};

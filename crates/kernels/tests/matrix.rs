@@ -4,7 +4,8 @@
 use glyphnet_kernels::random::{Purpose, Stream};
 use glyphnet_kernels::{
     ConvShape, DenseShape, DenseWeights, ForwardWeights, GradientWeights, Isa, Pad, conv_forward, conv_input_gradient,
-    conv_weight_gradient, dense_forward, dense_input_gradient, dense_weight_gradient, reference::matrix as naive,
+    conv_weight_gradient, dense_forward, dense_input_gradient, dense_weight_gradient, dense_weight_gradient_rows,
+    reference::matrix as naive,
 };
 
 fn values(stream: &mut Stream, n: usize) -> Vec<f32> {
@@ -143,7 +144,32 @@ fn check_dense(n: usize, shape: DenseShape) {
         dense_weight_gradient(isa, &shape, &x, &dy, &mut dw, &mut db);
         assert_close(&what("dw"), &dw, &dw_want);
         assert_close(&what("db"), &db, &db_want);
+        check_dense_blocks(isa, &shape, &x, &w, &dy);
     }
+}
+
+/// The last columns of a forward pass and the last rows of a weight gradient have the bits of the whole.
+fn check_dense_blocks(isa: Isa, shape: &DenseShape, x: &[f32], w: &[f32], dy: &[f32]) {
+    let (n, units) = (x.len() / shape.inputs, shape.units);
+    let mut all = DenseWeights::forward(isa, shape);
+    all.pack_forward(w);
+    let mut y = vec![0.0; n * units];
+    dense_forward(isa, shape, x, &all, &[], false, &mut y);
+    let columns = units.div_ceil(2);
+    let block = DenseShape { units: columns, ..*shape };
+    let mut some = DenseWeights::forward(isa, &block);
+    some.pack_forward_columns(w, units, units - columns);
+    let mut part = vec![f32::NAN; n * columns];
+    dense_forward(isa, &block, x, &some, &[], false, &mut part);
+    for (part, y) in part.chunks(columns).zip(y.chunks(units)) {
+        assert_eq!(part, &y[units - columns..], "{isa} {n} x {shape:?}");
+    }
+    let (mut dw, mut db) = (vec![0.0; w.len()], vec![0.0; units]);
+    dense_weight_gradient(isa, shape, x, dy, &mut dw, &mut db);
+    let first = shape.inputs / 2;
+    let mut rows = vec![0.0; (shape.inputs - first) * units];
+    dense_weight_gradient_rows(isa, shape, x, dy, first, &mut rows);
+    assert_eq!(rows, &dw[first * units..], "{isa} {n} x {shape:?}");
 }
 
 #[test]

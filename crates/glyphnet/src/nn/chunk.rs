@@ -13,7 +13,7 @@ pub(super) struct Chunk {
     /// Gradient of the chunk's share of the mean loss, for all weights.
     pub(super) gradient: Buffer,
     pub(super) loss: LossSum,
-    /// One for each coupled stage, in order.
+    /// One for each segment but the first: for the stage that starts it.
     pub(super) coupled: Vec<ChunkCoupling>,
     /// The whole chunk's activations, where the plan has more than one segment.
     activations: Option<Activations>,
@@ -21,12 +21,12 @@ pub(super) struct Chunk {
     gathered: Vec<Buffer>,
 }
 
-/// What one chunk contributes to a coupled stage.
+/// What one chunk contributes to a coupled or a whole-batch stage; the latter has no moments and no sums.
 pub(super) struct ChunkCoupling {
     pub(super) moments: Moments,
     pub(super) sums: Vec<f32>,
     /// Gradient at the output of the stage.
-    border: Buffer,
+    pub(super) border: Buffer,
 }
 
 /// What belongs to one thread.
@@ -60,6 +60,13 @@ impl Chunk {
             activations: keep.then(|| Activations::new(plan, samples)),
             gathered: plan.stages.iter().map(|stage| Buffer::new(stage.op.needs().gathered)).collect(),
         }
+    }
+}
+
+impl Chunk {
+    /// The chunk's values at the boundary before stage `i`, where it keeps them.
+    pub(super) fn boundary(&self, i: usize) -> &[f32] {
+        self.activations.as_ref().map_or(&[], |activations| activations.all(i))
     }
 }
 
@@ -170,7 +177,9 @@ impl<'a> Work<'a> {
 
     /// Forward through the last segment, the loss, and back through it.
     pub(super) fn forward_and_back(&mut self, segment: usize, batch: &dyn Batch) {
-        self.gradient.fill(0.0);
+        for range in &self.context.plan.summed {
+            self.gradient[range.clone()].fill(0.0);
+        }
         self.gathered.iter_mut().for_each(|gathered| gathered.fill(0.0));
         *self.loss = LossSum::default();
         for group in self.groups() {
@@ -271,8 +280,8 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Ends the chunk's way back through `segment`: flushes what its stages gathered, and collects what the coupled
-    /// stage that starts it needs from this chunk.
+    /// Ends the chunk's way back through `segment`: flushes what its stages gathered, and collects what the stage that
+    /// starts it needs from this chunk.
     fn collect_backward(&mut self, segment: usize) {
         for i in self.context.plan.segments[segment].clone() {
             self.context.plan.stages[i].op.flush(&self.gathered[i], self.gradient);
@@ -282,11 +291,15 @@ impl<'a> Work<'a> {
         }
         let plan = self.context.plan;
         let start = plan.segments[segment].start;
-        let x = self.activations.at(plan, start, &(0..self.samples.len()));
+        let (x, y, tape) = self.activations.stage(plan, start, &(0..self.samples.len()));
         let ChunkCoupling { sums, border, .. } = &mut self.coupled[segment - 1];
+        let (border, op) = (&mut border[..y.len()], &plan.stages[start].op);
         sums.fill(0.0);
-        if let Some(coupled) = plan.stages[start].op.coupled() {
-            coupled.collect_backward(x, &border[..self.samples.len() * plan.stages[start].output], sums);
+        if let Some(coupled) = op.coupled() {
+            coupled.collect_backward(x, border, sums);
+        }
+        if let Some(whole) = op.whole() {
+            whole.finish(y, tape, border);
         }
     }
 }

@@ -37,6 +37,8 @@ pub(crate) struct OpContext {
     pub(crate) tensors: Vec<Range<usize>>,
     /// Whether the op will be trained, and must keep what its backward pass needs.
     pub(crate) training: bool,
+    /// Samples of a full batch in training.
+    pub(crate) batch_size: usize,
     /// Which kernels it may use.
     pub(crate) kernels: Kernels,
 }
@@ -163,6 +165,16 @@ pub(crate) trait Op: Send + Sync {
     fn coupled_mut(&mut self) -> Option<&mut dyn Coupled> {
         None
     }
+
+    /// The side of the op that runs on the whole batch, if it has one.
+    fn whole(&self) -> Option<&dyn Whole> {
+        None
+    }
+
+    /// The same, for the turns between passes.
+    fn whole_mut(&mut self) -> Option<&mut dyn Whole> {
+        None
+    }
 }
 
 /// The arrays of a backward pass.
@@ -194,6 +206,29 @@ pub(crate) trait Coupled: Send + Sync {
 
     /// Backward: takes the batch's sums; writes the layer's own gradient.
     fn settle_backward(&mut self, sums: &[f32], gradient: &mut [f32]);
+}
+
+/// An op bound by its weights: its products run on the whole batch between two passes, on all threads of the current
+/// pool, cut into blocks of weights. In their passes [`Op::forward`] and [`Op::backward`] only take the results for the
+/// samples at hand, which [`Pass::first`] tells apart. The op writes the gradient of its weights itself.
+pub(crate) trait Whole: Send + Sync {
+    /// Where its weights lie.
+    fn weights(&self) -> Range<usize>;
+
+    /// Where the batch's inputs are put before [`Whole::forward`]: room for `batch size x input`.
+    fn inputs(&mut self) -> &mut [f32];
+
+    /// The product of so many samples with the weights.
+    fn forward(&mut self, weights: &[f32], samples: usize);
+
+    /// Turns the gradient at the op's output, of a few samples, into that at the product's.
+    fn finish(&self, y: &[f32], tape: Tape<'_>, dy: &mut [f32]);
+
+    /// Where the batch's finished gradients are put before [`Whole::backward`]: room for `batch size x output`.
+    fn gradients(&mut self) -> &mut [f32];
+
+    /// Overwrites the op's part of `gradient` (of all weights), and finds the gradient at the inputs if asked to.
+    fn backward(&mut self, weights: &[f32], samples: usize, input_gradient: bool, gradient: &mut [f32]);
 }
 
 impl LayerSpec {

@@ -1,8 +1,9 @@
 //! The plan: a network compiled once for one instruction set into stages that run one after another on a few samples.
 //!
 //! Stages form segments. Inside a segment samples run depth-first, a group at a time through all stages, so that
-//! their activations stay in the cache. A stage that couples the batch (batch norm in training) starts a segment.
-//! The plan depends on the network and the instruction set alone, never on the machine's caches or cores.
+//! their activations stay in the cache. A stage that couples the batch (batch norm in training) or runs on the whole of
+//! it (a large dense layer in training) starts a segment. The plan depends on the network, the batch size and the
+//! instruction set alone, never on the machine's caches or cores.
 
 use std::ops::Range;
 
@@ -24,7 +25,7 @@ pub(super) struct Stage {
 
 pub(super) struct Plan {
     pub(super) stages: Vec<Stage>,
-    /// Ranges of stages. Every segment but the first starts with a coupled stage; the first may be empty.
+    /// Ranges of stages. Every segment but the first starts with a coupled or a whole-batch stage; the first may be empty.
     pub(super) segments: Vec<Range<usize>>,
     /// Values of one input sample.
     pub(super) input: usize,
@@ -32,10 +33,13 @@ pub(super) struct Plan {
     pub(super) output: usize,
     /// The first stage that has weights: no gradient is needed below it.
     pub(super) first_trained: usize,
+    /// The weights whose gradients are sums over chunks: all but those of whole-batch stages. Sorted.
+    pub(super) summed: Vec<Range<usize>>,
 }
 
 impl Plan {
-    pub(super) fn new(network: &Network, isa: Isa, training: bool, kernels: Kernels) -> Plan {
+    /// The plan for training with batches of so many samples, or for inference.
+    pub(super) fn new(network: &Network, isa: Isa, training: Option<usize>, kernels: Kernels) -> Plan {
         let (layers, specs) = (network.layers(), network.runnable());
         let (mut stages, mut first_trained, mut index) = (Vec::new(), None, 0);
         while index < layers.len() {
@@ -46,7 +50,8 @@ impl Plan {
                 output: layer.output,
                 index,
                 tensors: layer.tensors.iter().map(|t| t.range.clone()).collect(),
-                training,
+                training: training.is_some(),
+                batch_size: training.unwrap_or(0),
                 kernels,
             };
             let last: Option<&mut Stage> = stages.last_mut();
@@ -72,12 +77,14 @@ impl Plan {
             index += 1;
         }
         let mut starts: Vec<usize> = vec![0];
-        starts.extend((0..stages.len()).filter(|&i| stages[i].op.coupled().is_some()));
+        starts
+            .extend((0..stages.len()).filter(|&i| stages[i].op.coupled().is_some() || stages[i].op.whole().is_some()));
         let ends = starts[1..].iter().copied().chain([stages.len()]);
         let segments = starts.iter().zip(ends).map(|(&start, end)| start..end).collect();
         let (input, output) = (network.input().len(), network.classes());
         let first_trained = first_trained.unwrap_or(stages.len());
-        Plan { stages, segments, input, output, first_trained }
+        let summed = summed(&stages, network.trained_parameters());
+        Plan { stages, segments, input, output, first_trained, summed }
     }
 
     /// Hands changed weights to every stage.
@@ -112,6 +119,18 @@ impl Plan {
     }
 }
 
+/// The ranges of weights that belong to no whole-batch stage.
+fn summed(stages: &[Stage], weights: usize) -> Vec<Range<usize>> {
+    let (mut summed, mut start) = (Vec::new(), 0);
+    for whole in stages.iter().filter_map(|stage| stage.op.whole()) {
+        summed.push(start..whole.weights().start);
+        start = whole.weights().end;
+    }
+    summed.push(start..weights);
+    summed.retain(|range| !range.is_empty());
+    summed
+}
+
 /// The values at every boundary, and the tapes, of up to `capacity` samples.
 pub(super) struct Activations {
     values: Vec<Buffer>,
@@ -127,6 +146,11 @@ impl Activations {
             floats: needs.iter().map(|n| Buffer::new(n.floats * capacity)).collect(),
             indices: needs.iter().map(|n| vec![0; n.indices * capacity]).collect(),
         }
+    }
+
+    /// The values at boundary `i` of all samples.
+    pub(super) fn all(&self, i: usize) -> &[f32] {
+        &self.values[i]
     }
 
     /// The values at boundary `i` of the samples in `slots`.

@@ -44,7 +44,7 @@ impl Predictor {
 
     /// The same by the given kernels.
     pub fn with_kernels(network: &Network, isa: Isa, kernels: Kernels) -> Predictor {
-        let mut plan = Plan::new(network, isa, false, kernels);
+        let mut plan = Plan::new(network, isa, None, kernels);
         plan.prepare(Values { weights: network.weights(), state: network.state() });
         let weights = if kernels == Kernels::Fast { Vec::new() } else { network.weights().to_vec() };
         let group = plan.group().min(BLOCK);

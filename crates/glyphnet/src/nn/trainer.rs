@@ -4,6 +4,7 @@
 //! sample after sample; the chunks' gradients are added in their order. So the bits do not depend on the number of
 //! threads, nor on which thread took which chunk.
 
+use std::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use glyphnet_kernels::{Isa, LossSum, sum_chunks};
@@ -88,7 +89,7 @@ impl Trainer {
     /// # Errors
     /// If the threads cannot be started.
     pub fn new(network: Network, threads: Threads, options: TrainerOptions) -> Result<Trainer, ThreadError> {
-        let plan = Plan::new(&network, options.isa, true, options.kernels);
+        let plan = Plan::new(&network, options.isa, Some(options.batch_size), options.kernels);
         let weights = network.trained_parameters();
         let longest = options.batch_size.div_ceil(CHUNKS.min(options.batch_size).max(1)).max(1);
         let single = plan.segments.len() == 1;
@@ -162,8 +163,11 @@ impl Trainer {
     pub fn gradient_step(&mut self, batch: &dyn Batch) -> LossSum {
         self.in_pool(|trainer| {
             let loss = trainer.accumulate(batch);
-            let (sums, gradient, isa) =
-                (ChunkSums::new(&mut trainer.chunks, batch.len()), &mut trainer.gradient, trainer.options.isa);
+            let (sums, gradient, isa) = (
+                ChunkSums::new(&mut trainer.chunks, batch.len(), &trainer.plan),
+                &mut trainer.gradient,
+                trainer.options.isa,
+            );
             gradient.par_chunks_mut(SHARD).enumerate().for_each(|(i, shard)| sums.shard(isa, i, shard));
             loss
         })
@@ -217,27 +221,43 @@ impl Trainer {
                 step: self.step,
                 batch: samples,
             };
-            let part = c * samples / count..(c + 1) * samples / count;
+            let part = border(c, count, samples)..border(c + 1, count, samples);
             run(&mut Work::new(step, &mut chunk, &mut worker, part));
         });
     }
 
-    /// Merges what the chunks collected for the coupled stage that starts `segment`.
+    /// Hands what the chunks collected to the stage that starts `segment`.
     fn settle(&mut self, segment: usize, samples: usize) {
         let (chunks, plan) = (&self.chunks[..chunk_count(samples)], &mut self.plan);
+        let start = plan.segments[segment].start;
+        let stage = &mut plan.stages[start];
+        if let Some(whole) = stage.op.whole_mut() {
+            gather(chunks, &mut whole.inputs()[..samples * stage.input], samples, |chunk| chunk.boundary(start));
+            whole.forward(self.network.weights(), samples);
+            return;
+        }
         let mut first = lock(&chunks[0]);
         let merged = &mut first.coupled[segment - 1].moments;
         for chunk in &chunks[1..] {
             merged.merge(&lock(chunk).coupled[segment - 1].moments);
         }
         let (weights, state) = self.network.split_mut();
-        if let Some(coupled) = plan.stages[plan.segments[segment].start].op.coupled_mut() {
+        if let Some(coupled) = stage.op.coupled_mut() {
             coupled.settle(merged, weights, state);
         }
     }
 
+    /// The same on the way back.
     fn settle_backward(&mut self, segment: usize, samples: usize) {
         let (chunks, plan) = (&self.chunks[..chunk_count(samples)], &mut self.plan);
+        let start = plan.segments[segment].start;
+        let stage = &mut plan.stages[start];
+        if let Some(whole) = stage.op.whole_mut() {
+            let gradients = &mut whole.gradients()[..samples * stage.output];
+            gather(chunks, gradients, samples, |chunk| &chunk.coupled[segment - 1].border);
+            whole.backward(self.network.weights(), samples, start > plan.first_trained, &mut self.gradient);
+            return;
+        }
         let mut first = lock(&chunks[0]);
         let Chunk { gradient, coupled, .. } = &mut *first;
         let sums = &mut coupled[segment - 1].sums;
@@ -245,7 +265,7 @@ impl Trainer {
             let chunk = lock(chunk);
             sums.iter_mut().zip(&chunk.coupled[segment - 1].sums).for_each(|(a, b)| *a += b);
         }
-        if let Some(coupled) = plan.stages[plan.segments[segment].start].op.coupled_mut() {
+        if let Some(coupled) = stage.op.coupled_mut() {
             coupled.settle_backward(sums, gradient);
         }
     }
@@ -254,7 +274,7 @@ impl Trainer {
     /// must see the whole gradient first.
     fn update(&mut self, samples: usize, learning_rate: f64) {
         let isa = self.options.isa;
-        let sums = ChunkSums::new(&mut self.chunks, samples);
+        let sums = ChunkSums::new(&mut self.chunks, samples, &self.plan);
         if self.optimizer.clips() {
             self.gradient.par_chunks_mut(SHARD).enumerate().for_each(|(i, shard)| sums.shard(isa, i, shard));
             self.optimizer.clip(isa, &self.network, &mut self.gradient);
@@ -270,27 +290,52 @@ impl Trainer {
 struct ChunkSums<'a> {
     parts: [&'a [f32]; CHUNKS],
     count: usize,
+    /// The weights that are summed; the gradients of the others are there already.
+    summed: &'a [Range<usize>],
 }
 
 impl<'a> ChunkSums<'a> {
-    fn new(chunks: &'a mut [Mutex<Chunk>], samples: usize) -> ChunkSums<'a> {
+    fn new(chunks: &'a mut [Mutex<Chunk>], samples: usize, plan: &'a Plan) -> ChunkSums<'a> {
         let count = chunk_count(samples);
         let mut parts: [&[f32]; CHUNKS] = [&[]; CHUNKS];
         for (part, chunk) in parts.iter_mut().zip(&mut chunks[..count]) {
             *part = &chunk.get_mut().unwrap_or_else(PoisonError::into_inner).gradient;
         }
-        ChunkSums { parts, count }
+        ChunkSums { parts, count, summed: &plan.summed }
     }
 
     /// The sum of shard `i`.
     fn shard(&self, isa: Isa, i: usize, sum: &mut [f32]) {
-        let cut = i * SHARD..i * SHARD + sum.len();
-        let mut parts: [&[f32]; CHUNKS] = [&[]; CHUNKS];
-        for (cut_part, part) in parts.iter_mut().zip(&self.parts[..self.count]) {
-            *cut_part = &part[cut.clone()];
+        let first = i * SHARD;
+        for range in self.summed {
+            let (start, end) = (range.start.max(first), range.end.min(first + sum.len()));
+            if start >= end {
+                continue;
+            }
+            let mut parts: [&[f32]; CHUNKS] = [&[]; CHUNKS];
+            for (cut, part) in parts.iter_mut().zip(&self.parts[..self.count]) {
+                *cut = &part[start..end];
+            }
+            sum_chunks(isa, &mut sum[start - first..end - first], &parts[..self.count]);
         }
-        sum_chunks(isa, sum, &parts[..self.count]);
     }
+}
+
+/// Where chunk `c` of `count` starts in the batch.
+fn border(c: usize, count: usize, samples: usize) -> usize {
+    c * samples / count
+}
+
+/// Puts the chunks' samples side by side: `rows` has as many values for each of `samples`.
+fn gather(chunks: &[Mutex<Chunk>], rows: &mut [f32], samples: usize, from: impl Fn(&Chunk) -> &[f32] + Sync) {
+    let (count, width) = (chunks.len(), rows.len() / samples);
+    let mut parts: [&mut [f32]; CHUNKS] = std::array::from_fn(|_| &mut [][..]);
+    let mut rest = rows;
+    for (c, part) in parts[..count].iter_mut().enumerate() {
+        (*part, rest) = rest.split_at_mut((border(c + 1, count, samples) - border(c, count, samples)) * width);
+    }
+    let parts = parts[..count].par_iter_mut();
+    parts.zip(chunks).for_each(|(part, chunk)| part.copy_from_slice(&from(&lock(chunk))[..part.len()]));
 }
 
 fn chunk_count(samples: usize) -> usize {

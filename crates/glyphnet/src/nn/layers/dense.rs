@@ -8,6 +8,7 @@ use glyphnet_kernels::{
 
 use super::activation::Epilogue;
 use super::folded::{FoldedOp, Product};
+use super::whole_dense::{WholeDense, is_large};
 use crate::nn::layer::{Backward, Layer, Needs, Op, OpContext, Parameter, Pass, Start, Tape, Values};
 use crate::nn::{Dense, Initializer, LayerError, Shape, Units};
 
@@ -80,6 +81,10 @@ impl Layer for &Dense {
             let product = Product::Dense(shape, DenseWeights::forward(context.isa, &shape));
             return Some(Box::new(FoldedOp::new(context, product, self.activation)));
         }
+        let epilogue = Epilogue::new(context.isa, self.activation, shape.units);
+        if context.training && is_large(&shape) {
+            return Some(Box::new(WholeDense::new(context, shape, epilogue)));
+        }
         Some(Box::new(DenseOp {
             isa: context.isa,
             shape,
@@ -87,7 +92,7 @@ impl Layer for &Dense {
             bias: context.tensors.get(1).cloned(),
             forward: DenseWeights::forward(context.isa, &shape),
             gradient: context.training.then(|| DenseWeights::gradient(context.isa, &shape)),
-            epilogue: Epilogue::new(context.isa, self.activation, shape.units),
+            epilogue,
         }))
     }
 }

@@ -12,6 +12,7 @@ mod flatten;
 mod folded;
 mod global_avg_pool2d;
 mod pool2d;
+mod whole_dense;
 mod window;
 
 pub(crate) use conv_pool::fuse;
