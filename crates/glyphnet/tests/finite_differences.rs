@@ -207,3 +207,19 @@ fn network_with_large_dense_layers() {
         ]"#;
     check(layers, shape(10, 10, 1), 3, 0.1, 2e-3);
 }
+
+/// Convolutions by Winograd's algorithm in all three passes, and one whose kernel is as large as its input.
+#[test]
+fn fast_convolutions() {
+    let layers = r#"
+        layer = [
+            { kind = "conv2d", filters = 16, kernel = 3, activation = "tanh", padding = "same" },
+            { kind = "conv2d", filters = 17, kernel = 3, activation = "tanh" },
+            { kind = "conv2d", filters = 18, kernel = 3, activation = "tanh" },
+            { kind = "conv2d", filters = 7, kernel = 5, activation = "tanh" },
+            { kind = "flatten" },
+            { kind = "dense", units = "classes" },
+        ]
+    "#;
+    check(layers, shape(9, 9, 1), 3, 1e-2, 2e-3);
+}

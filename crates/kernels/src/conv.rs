@@ -55,6 +55,11 @@ impl ConvShape {
         size(&[self.kernel.0, self.kernel.1, self.channels, self.filters])
     }
 
+    /// Whether the kernel is as large as the input, so that the convolution is a dense layer.
+    pub fn covers_input(&self) -> bool {
+        self.kernel == (self.height, self.width) && self.pad == Pad::NONE
+    }
+
     /// Multiply-accumulates of one forward pass of one sample.
     pub fn macs(&self) -> u64 {
         (self.out_height() * self.out_width()) as u64 * self.weights_len() as u64

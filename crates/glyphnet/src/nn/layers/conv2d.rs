@@ -9,7 +9,7 @@ use super::convolve::{Convolution, InputGradient, WeightGradient};
 use super::folded::{FoldedOp, Product};
 use super::window::Window;
 use crate::nn::layer::{Backward, Layer, Needs, Op, OpContext, Parameter, Pass, Start, Tape, Values};
-use crate::nn::{Conv2d, Initializer, LayerError, Padding, Pair, Shape};
+use crate::nn::{Conv2d, Dense, Initializer, LayerError, Padding, Pair, Shape};
 
 impl Conv2d {
     /// So many filters of this kernel size; stride 1, no padding, no activation, with bias.
@@ -96,6 +96,10 @@ impl Layer for &Conv2d {
 
     fn op(&self, context: &OpContext) -> Option<Box<dyn Op>> {
         let shape = self.shape(context.input)?;
+        if shape.covers_input() {
+            // One output pixel made of all of the input: a dense layer, whose weights serve many samples at a time.
+            return (&Dense::new(self.filters).activation(self.activation)).op(context);
+        }
         if context.folds() {
             let forward = Convolution::new(context.isa, &shape, context.kernels);
             let product = Product::Conv(shape, Box::new(forward));
