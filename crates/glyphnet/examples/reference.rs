@@ -4,7 +4,7 @@
 
 use glyphnet::Isa;
 use glyphnet::data::{OpenOptions, open};
-use glyphnet::nn::{Activation, Conv2d, Dense, Flatten, LayerSpec, Sequential, Threads, Units};
+use glyphnet::nn::{Activation, Conv2d, Dense, Flatten, Kernels, LayerSpec, Sequential, Threads, Units};
 use glyphnet::recipe::Recipe;
 use glyphnet::train::{Event, FitOptions, Observer, fit};
 
@@ -38,7 +38,8 @@ fn main() -> Result<(), glyphnet::Error> {
     let mut recipe = Recipe::new(model.layers().to_vec());
     recipe.train.epochs = 1;
     let source = open(&recipe.data.source, &OpenOptions::default())?;
-    let options = FitOptions { threads: Threads::new(0)?, isa: Isa::detect(), folder: None };
+    let options =
+        FitOptions { threads: Threads::new(0)?, isa: Isa::detect(), folder: None, kernels: Kernels::default() };
     let outcome = fit(&recipe, &source, &options, &mut Print)?;
     println!("{:.0} images/s", outcome.images as f64 / outcome.train_seconds);
     if let Some(test) = outcome.test {

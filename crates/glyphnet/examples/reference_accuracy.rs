@@ -2,12 +2,14 @@
 //! comparison with Keras is `parity/reference_accuracy.py`, with the same splits; docs/parity.md has the result.
 //!
 //!     cargo run --release --package glyphnet --example reference_accuracy > parity/golden/reference_accuracy_ours.jsonl
+//!
+//! With `direct` after `--` it trains by the kernels that sum directly instead of the fast ones.
 
 use std::error::Error;
 use std::path::Path;
 
 use glyphnet::data::{OpenOptions, Source, open};
-use glyphnet::nn::Threads;
+use glyphnet::nn::{Kernels, Threads};
 use glyphnet::recipe::Recipe;
 use glyphnet::train::history::EpochRecord;
 use glyphnet::train::{FitOptions, fit};
@@ -22,7 +24,13 @@ fn split(bits: &[u8], images: usize) -> (Vec<u32>, Vec<u32>) {
     (0..images as u32).partition(|&i| bits[i as usize / 8] >> (i % 8) & 1 == 1)
 }
 
-fn run_seed(seed: u64, data: &Dataset, bits: &[u8], mnist: &Source) -> Result<String, Box<dyn Error>> {
+fn run_seed(
+    seed: u64,
+    kernels: Kernels,
+    data: &Dataset,
+    bits: &[u8],
+    mnist: &Source,
+) -> Result<String, Box<dyn Error>> {
     let (held_out, train) = split(bits, data.len());
     let source = Source {
         train: data.select(&train),
@@ -35,7 +43,7 @@ fn run_seed(seed: u64, data: &Dataset, bits: &[u8], mnist: &Source) -> Result<St
     recipe.early_stopping = None;
     recipe.train.epochs = EPOCHS;
     recipe.train.seed = seed;
-    let options = FitOptions { threads: Threads::new(0)?, isa: Isa::detect(), folder: None };
+    let options = FitOptions { threads: Threads::new(0)?, isa: Isa::detect(), folder: None, kernels };
     let outcome = fit(&recipe, &source, &options, &mut ())?;
     let column = |value: fn(&EpochRecord) -> f64| -> Vec<f64> {
         outcome.history.records().iter().map(|record| (value(record) * 1e6).round() / 1e6).collect()
@@ -53,11 +61,16 @@ fn run_seed(seed: u64, data: &Dataset, bits: &[u8], mnist: &Source) -> Result<St
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
+    let kernels = match std::env::args().nth(1).as_deref() {
+        None => Kernels::Fast,
+        Some("direct") => Kernels::Direct,
+        Some(other) => return Err(format!("unknown kernels `{other}`: nothing or `direct`").into()),
+    };
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let splits = std::fs::read(root.join("parity/golden/reference_accuracy_splits.bin"))?;
     let mnist = open(&root.join("data/mnist").to_string_lossy(), &OpenOptions::default())?;
     for (seed, bits) in (0..SEEDS).zip(splits.chunks_exact(mnist.train.len() / 8)) {
-        println!("{}", run_seed(seed, &mnist.train, bits, &mnist)?);
+        println!("{}", run_seed(seed, kernels, &mnist.train, bits, &mnist)?);
     }
     Ok(())
 }

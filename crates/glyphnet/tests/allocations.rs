@@ -187,7 +187,8 @@ fn a_run_allocates_nothing_between_its_steps(pools: &[Threads]) {
     };
     let recipe = Recipe::from_toml(RECIPE, "test").unwrap();
     for threads in pools {
-        let options = FitOptions { threads: threads.clone(), isa: Isa::detect(), folder: None };
+        let options =
+            FitOptions { threads: threads.clone(), isa: Isa::detect(), folder: None, kernels: Kernels::default() };
         let mut noted = Noted { epoch: 2, noted: Vec::with_capacity(200) };
         fit(&recipe, &source, &options, &mut noted).unwrap();
         assert_eq!(noted.noted.len(), 101);

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
 use glyphnet::evaluate::evaluate;
-use glyphnet::nn::Threads;
+use glyphnet::nn::{Kernels, Threads};
 use glyphnet::recipe::Recipe;
 use glyphnet::train::{Event, FitOptions, Observer, Outcome, RunFolder, TrainingData, fit};
 use glyphnet_data::{Dataset, ImageShape, Images, Source, SourceKind};
@@ -61,7 +61,7 @@ impl Observer for StopAfter {
 fn stopped_after(steps: usize, folder: &RunFolder) -> Outcome {
     let recipe = Recipe::from_toml(RECIPE, "test").unwrap();
     let threads = Threads::new(2).unwrap();
-    let options = FitOptions { threads, isa: Isa::detect(), folder: Some(folder.clone()) };
+    let options = FitOptions { threads, isa: Isa::detect(), folder: Some(folder.clone()), kernels: Kernels::default() };
     fit(&recipe, &source(), &options, &mut StopAfter { steps, taken: 0 }).unwrap()
 }
 

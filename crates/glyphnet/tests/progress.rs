@@ -4,7 +4,7 @@
 
 use glyphnet::Model;
 use glyphnet::evaluate::{evaluate, evaluate_with_progress};
-use glyphnet::nn::Threads;
+use glyphnet::nn::{Kernels, Threads};
 use glyphnet::recipe::Recipe;
 use glyphnet::train::{Event, FitOptions, Observer, fit};
 use glyphnet_data::{Dataset, ImageShape, Images, Part, Source, SourceKind};
@@ -53,7 +53,8 @@ fn trained() -> (Model, Heard) {
         test: Some(dataset(30)),
         notes: Vec::new(),
     };
-    let options = FitOptions { threads: Threads::new(2).unwrap(), isa: Isa::detect(), folder: None };
+    let options =
+        FitOptions { threads: Threads::new(2).unwrap(), isa: Isa::detect(), folder: None, kernels: Kernels::default() };
     let mut heard = Heard::default();
     let outcome = fit(&recipe, &source, &options, &mut heard).unwrap();
     (outcome.model, heard)

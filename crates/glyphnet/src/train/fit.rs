@@ -27,6 +27,8 @@ pub struct FitOptions {
     pub isa: Isa,
     /// Where the best model, the history and the predictions are kept; nowhere if absent.
     pub folder: Option<RunFolder>,
+    /// Which kernels train: the fast ones, unless they are to be compared with others.
+    pub kernels: Kernels,
 }
 
 /// What happens while a run goes on.
@@ -196,7 +198,7 @@ impl<'a> Run<'a> {
         }
         recipe.preprocess.check(shape.channels).map_err(Error::Mismatch)?;
         let network = Sequential::from(recipe.layer.clone()).build(shape, source.classes.len(), seed)?;
-        let trainer_options = trainer_options(recipe, &data.train, source.classes.len(), options.isa)?;
+        let trainer_options = trainer_options(recipe, &data.train, source.classes.len(), options)?;
         let steps = data.train.len().div_ceil(recipe.train.batch_size) as u64;
         let base = recipe.optimizer.learning_rate();
         let watch = Watch::new(recipe, data.validation.is_some());
@@ -377,7 +379,12 @@ impl<'a> Run<'a> {
     }
 }
 
-fn trainer_options(recipe: &Recipe, train: &Dataset, classes: usize, isa: Isa) -> Result<TrainerOptions, Error> {
+fn trainer_options(
+    recipe: &Recipe,
+    train: &Dataset,
+    classes: usize,
+    options: &FitOptions,
+) -> Result<TrainerOptions, Error> {
     let counts = glyphnet_data::stats::class_counts(train, classes).unwrap_or_default();
     let class_weights = match &recipe.train.class_weights {
         None => None,
@@ -386,8 +393,8 @@ fn trainer_options(recipe: &Recipe, train: &Dataset, classes: usize, isa: Isa) -
         })?),
     };
     Ok(TrainerOptions {
-        isa,
-        kernels: Kernels::default(),
+        isa: options.isa,
+        kernels: options.kernels,
         batch_size: recipe.train.batch_size.min(train.len()),
         seed: recipe.train.seed,
         label_smoothing: recipe.train.label_smoothing as f32,

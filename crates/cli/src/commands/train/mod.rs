@@ -8,7 +8,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use glyphnet::data::augment::Augmenter;
-use glyphnet::nn::{Sequential, Threads};
+use glyphnet::nn::{Kernels, Sequential, Threads};
 use glyphnet::recipe::Recipe;
 use glyphnet::train::{FitOptions, Metrics, Outcome, RunFolder, TrainingData, fit};
 use glyphnet_data::{Source, SourceKind};
@@ -44,7 +44,7 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
     say!("{} on {}, run folder {}", plan.name, source.name, folder.path().display());
 
     interrupt.heed();
-    let options = FitOptions { threads, isa: plan.isa, folder: Some(folder.clone()) };
+    let options = FitOptions { threads, isa: plan.isa, folder: Some(folder.clone()), kernels: Kernels::default() };
     let mut watch = Watch::new(interrupt.clone());
     let outcome = fit(&plan.recipe, &source, &options, &mut watch);
     watch.finish();
