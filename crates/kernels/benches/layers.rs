@@ -19,7 +19,7 @@ use glyphnet_kernels::{
 /// The dense layers of the reference and of the deep network, and a wide one.
 fn dense(c: &mut Criterion, isa: Isa) {
     let mut group = c.benchmark_group("dense");
-    for (inputs, units) in [(4608, 10), (128, 10), (1568, 256)] {
+    for (inputs, units) in [(4608, 10), (1024, 128), (128, 10), (1568, 256)] {
         let shape = DenseShape { inputs, units };
         let name = format!("{inputs} -> {units}");
         let (weights, bias) = (values(1, inputs * units), values(2, units));
