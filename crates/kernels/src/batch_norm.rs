@@ -21,14 +21,19 @@ pub struct Moments {
     pub mean: Vec<f64>,
     /// Sum of squared deviations from the mean, of each channel.
     pub m2: Vec<f64>,
-    /// Scratch of [`Moments::accumulate`]: the mean in f32, from which deviations are taken.
+    /// Scratch of [`Moments::add`]: mean and deviations of what is added.
+    part_mean: Vec<f64>,
+    part_m2: Vec<f64>,
+    /// Scratch of [`Moments::add`]: the mean in f32, from which deviations are taken.
     centre: Vec<f32>,
 }
 
 impl Moments {
     /// Empty moments of so many channels. This allocates; nothing else here does.
     pub fn new(channels: usize) -> Moments {
-        Moments { count: 0, mean: vec![0.0; channels], m2: vec![0.0; channels], centre: vec![0.0; channels] }
+        let zeros = || vec![0.0; channels];
+        let (mean, m2, part_mean, part_m2) = (zeros(), zeros(), zeros(), zeros());
+        Moments { count: 0, mean, m2, part_mean, part_m2, centre: vec![0.0; channels] }
     }
 
     /// Forgets everything seen.
@@ -38,29 +43,39 @@ impl Moments {
         self.m2.fill(0.0);
     }
 
-    /// Replaces the contents by the moments of `x` (pixels x channels): two passes, first the mean, then the
-    /// deviations from it.
+    /// Replaces the contents by the moments of `x` (pixels x channels).
     ///
     /// # Panics
     /// If `x` is not whole pixels.
     pub fn accumulate(&mut self, isa: Isa, x: &[f32]) {
-        let channels = self.mean.len();
-        check_pixels("Moments::accumulate", channels, x.len());
         self.reset();
+        self.add(isa, x);
+    }
+
+    /// Takes in the moments of `x` (pixels x channels): two passes over it, first for the mean, then for the deviations
+    /// from it; then a merge. The same parts in the same order give the same bits each time.
+    ///
+    /// # Panics
+    /// If `x` is not whole pixels.
+    pub fn add(&mut self, isa: Isa, x: &[f32]) {
+        let channels = self.mean.len();
+        check_pixels("Moments::add", channels, x.len());
         if x.is_empty() {
             return;
         }
-        let count = (x.len() / channels) as f64;
-        self.count = (x.len() / channels) as u64;
-        sum_pixels(isa, channels, Sum { sum: &mut self.mean }, [], [x]);
-        for (centre, mean) in self.centre.iter_mut().zip(&mut self.mean) {
+        let pixels = (x.len() / channels) as u64;
+        let count = pixels as f64;
+        let (sum, squares, centre) = (&mut self.part_mean, &mut self.part_m2, &mut self.centre);
+        sum.fill(0.0);
+        squares.fill(0.0);
+        sum_pixels(isa, channels, Sum { sum }, [], [x]);
+        for (centre, mean) in centre.iter_mut().zip(&mut *sum) {
             *centre = (*mean / count) as f32;
             *mean = 0.0;
         }
-        // `mean` now collects the deviations from `centre`; what is left of them corrects both results.
-        let sums = Deviations { sum: &mut self.mean, squares: &mut self.m2 };
-        sum_pixels(isa, channels, sums, [&self.centre], [x]);
-        for ((mean, m2), centre) in self.mean.iter_mut().zip(&mut self.m2).zip(&self.centre) {
+        // `sum` now collects the deviations from `centre`; what is left of them corrects both results.
+        sum_pixels(isa, channels, Deviations { sum, squares }, [centre], [x]);
+        for ((mean, m2), centre) in sum.iter_mut().zip(squares).zip(centre) {
             let rest = *mean / count;
             *m2 -= *mean * rest;
             if *m2 < 0.0 {
@@ -68,27 +83,19 @@ impl Moments {
             }
             *mean = f64::from(*centre) + rest;
         }
+        let part = (pixels, &self.part_mean[..], &self.part_m2[..]);
+        self.count = merge(self.count, &mut self.mean, &mut self.m2, part);
     }
 
-    /// Takes in what `other` has seen (Chan, Golub, LeVeque 1983). Merging chunks in a fixed order gives the same
-    /// bits each time; another order gives other last bits.
+    /// Takes in what `other` has seen. Merging chunks in a fixed order gives the same bits each time; another order
+    /// gives other last bits.
     ///
     /// # Panics
     /// If the channels differ.
     pub fn merge(&mut self, other: &Moments) {
         let (ours, theirs) = (self.mean.len(), other.mean.len());
         assert_eq!(ours, theirs, "Moments::merge: {ours} channels with {theirs}");
-        let total = self.count + other.count;
-        if other.count == 0 {
-            return;
-        }
-        let share = other.count as f64 / total as f64;
-        for c in 0..ours {
-            let delta = other.mean[c] - self.mean[c];
-            self.mean[c] += delta * share;
-            self.m2[c] += other.m2[c] + delta * delta * (self.count as f64 * share);
-        }
-        self.count = total;
+        self.count = merge(self.count, &mut self.mean, &mut self.m2, (other.count, &other.mean, &other.m2));
     }
 
     /// The biased variance of a channel, `m2 / count`; NaN if nothing was seen.
@@ -101,6 +108,21 @@ impl Moments {
     pub fn unbiased_variance(&self, channel: usize) -> f64 {
         self.m2[channel] / (self.count as f64 - 1.0)
     }
+}
+
+/// Two moments in one (Chan, Golub, LeVeque 1983): into a count, mean and m2 goes another triple; returns the new count.
+fn merge(count: u64, mean: &mut [f64], m2: &mut [f64], (more, more_mean, more_m2): (u64, &[f64], &[f64])) -> u64 {
+    let total = count + more;
+    if more == 0 {
+        return total;
+    }
+    let share = more as f64 / total as f64;
+    for c in 0..mean.len() {
+        let delta = more_mean[c] - mean[c];
+        mean[c] += delta * share;
+        m2[c] += more_m2[c] + delta * delta * (count as f64 * share);
+    }
+    total
 }
 
 /// `y = x * scale + shift` per channel; `x` and `y` are pixels x channels.

@@ -162,16 +162,17 @@ impl<'a> Work<'a> {
         Pass { weights, seed: options.seed, step, first }
     }
 
-    /// Forward through `segment`, and what the next segment's coupled stage needs from this chunk.
+    /// Forward through `segment`, and what the next segment's coupled stage needs from this chunk: collected from each
+    /// group while it is in the cache.
     pub(super) fn forward_only(&mut self, segment: usize, batch: &dyn Batch) {
-        for group in self.groups() {
-            self.forward(segment, &group, batch);
-        }
         let plan = self.context.plan;
         let start = plan.segments[segment + 1].start;
-        let x = self.activations.at(plan, start, &(0..self.samples.len()));
-        if let Some(coupled) = plan.stages[start].op.coupled() {
-            coupled.collect(x, &mut self.coupled[segment].moments);
+        self.coupled[segment].moments.reset();
+        for group in self.groups() {
+            self.forward(segment, &group, batch);
+            if let Some(coupled) = plan.stages[start].op.coupled() {
+                coupled.collect(self.activations.at(plan, start, &group.slots), &mut self.coupled[segment].moments);
+            }
         }
     }
 
@@ -182,12 +183,13 @@ impl<'a> Work<'a> {
         }
         self.gathered.iter_mut().for_each(|gathered| gathered.fill(0.0));
         *self.loss = LossSum::default();
+        self.clear_sums(segment);
         for group in self.groups() {
             self.forward(segment, &group, batch);
             self.loss(&group, batch);
             self.backward(segment, &group);
         }
-        self.collect_backward(segment);
+        self.flush(segment);
     }
 
     /// Back through a segment that is not the last, from the gradient kept at the next segment's border.
@@ -197,6 +199,7 @@ impl<'a> Work<'a> {
         if start <= plan.first_trained {
             return;
         }
+        self.clear_sums(segment);
         for group in self.groups() {
             let width = plan.stages[start].output;
             let border = &mut self.coupled[segment].border[group.slots.start * width..group.slots.end * width];
@@ -214,7 +217,7 @@ impl<'a> Work<'a> {
             plan.stages[start].op.backward(&pass, io, tape, self.scratch, self.gradient);
             self.backward(segment, &group);
         }
-        self.collect_backward(segment);
+        self.flush(segment);
     }
 
     fn forward(&mut self, segment: usize, group: &Group, batch: &dyn Batch) {
@@ -255,51 +258,59 @@ impl<'a> Work<'a> {
         self.loss.correct += loss.correct;
     }
 
-    /// Back through the stages of a segment, from the gradient in `gradients[0]`. Stops above the coupled stage that
-    /// starts the segment, and keeps the gradient there.
+    /// Back through the stages of a segment, from the gradient in `gradients[0]`. Stops above the stage that starts
+    /// the segment if it needs the whole batch: the gradient is kept there, with what the stage needs from this group.
     fn backward(&mut self, segment: usize, group: &Group) {
-        let plan = self.context.plan;
+        let (plan, n) = (self.context.plan, group.slots.len());
         let pass = self.pass(group.first);
         let range = plan.segments[segment].clone();
-        let coupled = segment > 0;
-        let lowest = (range.start + usize::from(coupled)).max(plan.first_trained);
+        let mut border = segment.checked_sub(1).map(|i| &mut self.coupled[i]);
+        let lowest = (range.start + usize::from(border.is_some())).max(plan.first_trained);
         for i in (lowest..range.end).rev() {
-            let n = group.slots.len();
             let (x, y, tape) = self.activations.stage(plan, i, &group.slots);
             let [upper, lower] = self.gradients.each_mut();
-            let dx = (i > plan.first_trained).then(|| &mut lower[..n * plan.boundary(i)]);
+            let dx = match &mut border {
+                Some(border) if i == lowest => Some(border.of(plan.boundary(i), group)),
+                _ => (i > plan.first_trained).then(|| &mut lower[..n * plan.boundary(i)]),
+            };
             let (gathered, indices) = (&mut self.gathered[i][..], &mut *self.indices);
             let io = Backward { x, y, dy: &mut upper[..n * plan.boundary(i + 1)], dx, gathered, indices };
             plan.stages[i].op.backward(&pass, io, tape, self.scratch, self.gradient);
             self.gradients.swap(0, 1);
         }
-        if coupled {
-            let width = plan.stages[range.start].output;
-            let border = &mut self.coupled[segment - 1].border[group.slots.start * width..group.slots.end * width];
-            border.copy_from_slice(&self.gradients[0][..border.len()]);
+        let Some(border) = border else { return };
+        let (start, width) = (range.start, plan.stages[range.start].output);
+        if lowest == range.end {
+            border.of(width, group).copy_from_slice(&self.gradients[0][..n * width]);
+        }
+        let (x, y, tape) = self.activations.stage(plan, start, &group.slots);
+        let op = &plan.stages[start].op;
+        if let Some(coupled) = op.coupled() {
+            let ChunkCoupling { sums, border, .. } = border;
+            coupled.collect_backward(x, &border[group.slots.start * width..group.slots.end * width], sums);
+        } else if let Some(whole) = op.whole() {
+            whole.finish(y, tape, border.of(width, group));
         }
     }
 
-    /// Ends the chunk's way back through `segment`: flushes what its stages gathered, and collects what the stage that
-    /// starts it needs from this chunk.
-    fn collect_backward(&mut self, segment: usize) {
+    /// Forgets the sums that the stage at the start of `segment` collected in the last step.
+    fn clear_sums(&mut self, segment: usize) {
+        if let Some(i) = segment.checked_sub(1) {
+            self.coupled[i].sums.fill(0.0);
+        }
+    }
+
+    /// Ends the chunk's way back through `segment`: flushes what its stages gathered.
+    fn flush(&mut self, segment: usize) {
         for i in self.context.plan.segments[segment].clone() {
             self.context.plan.stages[i].op.flush(&self.gathered[i], self.gradient);
         }
-        if segment == 0 {
-            return;
-        }
-        let plan = self.context.plan;
-        let start = plan.segments[segment].start;
-        let (x, y, tape) = self.activations.stage(plan, start, &(0..self.samples.len()));
-        let ChunkCoupling { sums, border, .. } = &mut self.coupled[segment - 1];
-        let (border, op) = (&mut border[..y.len()], &plan.stages[start].op);
-        sums.fill(0.0);
-        if let Some(coupled) = op.coupled() {
-            coupled.collect_backward(x, border, sums);
-        }
-        if let Some(whole) = op.whole() {
-            whole.finish(y, tape, border);
-        }
+    }
+}
+
+impl ChunkCoupling {
+    /// The gradient of a group at the output of the stage, `width` values a sample.
+    fn of(&mut self, width: usize, group: &Group) -> &mut [f32] {
+        &mut self.border[group.slots.start * width..group.slots.end * width]
     }
 }

@@ -195,13 +195,13 @@ pub(crate) struct Backward<'a> {
 pub(crate) trait Coupled: Send + Sync {
     fn channels(&self) -> usize;
 
-    /// Forward: the moments of one chunk.
+    /// Forward: adds the moments of a group of samples.
     fn collect(&self, x: &[f32], moments: &mut Moments);
 
     /// Forward: takes the batch's moments and updates running state.
     fn settle(&mut self, moments: &Moments, weights: &[f32], state: &mut [f32]);
 
-    /// Backward: adds one chunk's sums to `sums` (two values a channel).
+    /// Backward: adds the sums of a group of samples to `sums` (two values a channel).
     fn collect_backward(&self, x: &[f32], dy: &[f32], sums: &mut [f32]);
 
     /// Backward: takes the batch's sums; writes the layer's own gradient.

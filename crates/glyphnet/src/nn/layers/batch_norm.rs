@@ -192,7 +192,7 @@ impl Coupled for BatchNormOp {
     }
 
     fn collect(&self, x: &[f32], moments: &mut Moments) {
-        moments.accumulate(self.isa, x);
+        moments.add(self.isa, x);
     }
 
     fn settle(&mut self, moments: &Moments, weights: &[f32], state: &mut [f32]) {
