@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model_file::ModelFileError;
-use crate::nn::{NetworkError, ThreadError};
+use crate::nn::{NetworkError, ThreadError, TrainerError};
 use crate::recipe::RecipeError;
 use crate::train::history::HistoryError;
 use glyphnet_data::DataError;
@@ -22,6 +22,9 @@ pub enum Error {
     /// The layers are no network for this data.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The network cannot be trained.
+    #[error(transparent)]
+    Trainer(#[from] TrainerError),
     /// The validation split cannot be made.
     #[error("cannot split off validation images: {0}")]
     Split(#[from] SplitError),

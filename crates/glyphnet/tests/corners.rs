@@ -5,7 +5,7 @@
 use glyphnet::model_file::{ModelParts, from_bytes, to_bytes};
 use glyphnet::nn::{
     Activation, ActivationLayer, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten, Kernels, Network, NetworkError,
-    Padding, Pair, Sequential, Threads, Trainer, TrainerOptions,
+    Padding, Pair, Sequential, Threads, Trainer, TrainerError, TrainerOptions,
 };
 use glyphnet::recipe::OptimizerConfig;
 use glyphnet::{Images, Isa, Model, Preprocess};
@@ -30,7 +30,7 @@ impl Batch for Ramp {
     }
 }
 
-fn trainer(network: Network, batch_size: usize, isa: Isa) -> Trainer {
+fn try_trainer(network: Network, batch_size: usize, isa: Isa) -> Result<Trainer, TrainerError> {
     let options = TrainerOptions {
         isa,
         kernels: Kernels::default(),
@@ -40,7 +40,11 @@ fn trainer(network: Network, batch_size: usize, isa: Isa) -> Trainer {
         class_weights: None,
         optimizer: OptimizerConfig::default(),
     };
-    Trainer::new(network, Threads::new(1).unwrap(), options).unwrap()
+    Trainer::new(network, Threads::new(1).unwrap(), options)
+}
+
+fn trainer(network: Network, batch_size: usize, isa: Isa) -> Trainer {
+    try_trainer(network, batch_size, isa).unwrap()
 }
 
 #[test]
@@ -52,6 +56,19 @@ fn batch_norm_survives_a_last_batch_of_one_image() {
     trainer.step(&Ramp(1), 1e-3);
     let (weights, state) = (trainer.network().weights(), trainer.network().state());
     assert!(weights.iter().chain(state).all(|v| v.is_finite()), "{state:?}");
+}
+
+#[test]
+fn a_batch_that_fits_no_memory_is_an_error() {
+    let normalised = Sequential::new().add(Flatten {}).add(Dense::new(3)).add(BatchNorm::default()).add(Dense::new(2));
+    let large = Sequential::new().add(Flatten {}).add(Dense::new(40_000)).add(Dense::new(2));
+    for layers in [normalised, large] {
+        for batch_size in [1 << 40, usize::MAX] {
+            let network = layers.build(SHAPE, 2, 1).unwrap();
+            let error = try_trainer(network, batch_size, Isa::detect()).err().unwrap();
+            assert_eq!(error, TrainerError::TooLarge { batch_size });
+        }
+    }
 }
 
 /// The same samples with their labels as one-hot rows.

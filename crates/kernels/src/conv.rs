@@ -170,6 +170,11 @@ impl ForwardWeights {
         ForwardWeights(Packed::new(isa, shape.runs(0).depth(), shape.filters))
     }
 
+    /// Floats that the packed weights take.
+    pub fn floats(&self) -> usize {
+        self.0.floats()
+    }
+
     /// Packs `weights` (HWIO).
     pub fn pack(&mut self, weights: &[f32]) {
         let columns = self.0.columns();
@@ -207,6 +212,11 @@ impl GradientWeights {
             }
         }
         GradientWeights { shape: *shape, phases }
+    }
+
+    /// Floats that the packed weights take.
+    pub fn floats(&self) -> usize {
+        self.phases.iter().map(|(_, packed)| packed.floats()).sum()
     }
 
     /// Packs `weights` (HWIO), flipped and transposed.

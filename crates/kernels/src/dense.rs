@@ -47,6 +47,11 @@ impl DenseWeights {
         DenseWeights(Packed::new(isa, shape.units, shape.inputs))
     }
 
+    /// Floats that the packed weights take.
+    pub fn floats(&self) -> usize {
+        self.0.floats()
+    }
+
     /// Packs `weights` (`inputs x units`) for the forward pass.
     pub fn pack_forward(&mut self, weights: &[f32]) {
         let units = self.0.columns();

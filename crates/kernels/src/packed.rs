@@ -95,6 +95,11 @@ impl Packed {
         }
     }
 
+    /// Floats that it holds.
+    pub(crate) fn floats(&self) -> usize {
+        self.data.len()
+    }
+
     /// Inner dimension.
     pub(crate) fn depth(&self) -> usize {
         self.depth

@@ -5,8 +5,11 @@ use std::ops::Range;
 use glyphnet_kernels::{Buffer, LossOptions, LossSum, Moments, softmax_cross_entropy, softmax_cross_entropy_targets};
 
 use super::layer::{Backward, Pass};
-use super::plan::{Activations, Plan};
+use super::plan::{Activations, Plan, words};
 use super::trainer::{Batch, TrainerOptions};
+
+/// Single-precision values that the moments of one channel take.
+const MOMENTS: usize = (2 * size_of::<f64>() + size_of::<f32>()) / size_of::<f32>();
 
 /// What belongs to one part of the batch.
 pub(super) struct Chunk {
@@ -64,6 +67,17 @@ impl Chunk {
 }
 
 impl Chunk {
+    /// Values of gradients and sums that [`Chunk::new`] makes room for.
+    pub(super) fn gradient_words(plan: &Plan, weights: usize, samples: usize) -> u64 {
+        let borders = plan.segments[1..].iter().map(|segment| {
+            let stage = &plan.stages[segment.start];
+            let channels = stage.op.coupled().map_or(0, |c| c.channels());
+            words(stage.output, samples).saturating_add(words(MOMENTS + 2, channels))
+        });
+        let gathered: usize = plan.stages.iter().map(|stage| stage.op.needs().gathered).sum();
+        borders.fold((weights + gathered) as u64, u64::saturating_add)
+    }
+
     /// The chunk's values at the boundary before stage `i`, where it keeps them.
     pub(super) fn boundary(&self, i: usize) -> &[f32] {
         self.activations.as_ref().map_or(&[], |activations| activations.all(i))
@@ -81,6 +95,15 @@ impl Worker {
             targets: vec![0.0; plan.output * group],
             activations: keep.then(|| Activations::new(plan, group)),
         }
+    }
+}
+
+impl Worker {
+    /// Values that [`Worker::new`] makes room for, without activations.
+    pub(super) fn scratch_words(plan: &Plan, group: usize) -> u64 {
+        let scratch = (plan.scratch() + plan.scratch_indices()) as u64;
+        // Two gradients at a boundary, targets and labels.
+        scratch.saturating_add(words(2 * plan.widest() + plan.output + 1, group))
     }
 }
 

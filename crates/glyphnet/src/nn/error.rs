@@ -25,6 +25,20 @@ pub enum LayerError {
     },
 }
 
+/// Why a network cannot be trained.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum TrainerError {
+    /// It would take too much memory.
+    #[error(
+        "training in batches of {batch_size} would take more than {} GiB of memory: make the batches or the network smaller",
+        super::plan_report::MOST_MEMORY >> 30
+    )]
+    TooLarge {
+        /// Samples of a full batch.
+        batch_size: usize,
+    },
+}
+
 /// Why a list of layers is no network.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum NetworkError {

@@ -135,6 +135,14 @@ pub(crate) struct Needs {
 ///
 /// Arrays are sample-major: `x` is `n x input`, `y` and `dy` are `n x output`.
 pub(crate) trait Op: Send + Sync {
+    /// What it does and by which kernel, in a few words.
+    fn describe(&self) -> String;
+
+    /// Floats of packed weights that it holds.
+    fn packed(&self) -> usize {
+        0
+    }
+
     fn needs(&self) -> Needs {
         Needs::default()
     }
@@ -214,6 +222,9 @@ pub(crate) trait Coupled: Send + Sync {
 pub(crate) trait Whole: Send + Sync {
     /// Where its weights lie.
     fn weights(&self) -> Range<usize>;
+
+    /// Floats that it holds for the whole batch from its first [`Op::prepare`] on.
+    fn room(&self) -> usize;
 
     /// Where the batch's inputs are put before [`Whole::forward`]: room for `batch size x input`.
     fn inputs(&mut self) -> &mut [f32];

@@ -44,6 +44,11 @@ impl Optimizer {
         Optimizer { config, step: 0, shards }
     }
 
+    /// Values that it keeps for each weight.
+    pub(super) fn values_per_weight(config: &OptimizerConfig) -> usize {
+        used(config).into_iter().filter(|&used| used).count()
+    }
+
     /// Clips the gradient of all weights as the settings say.
     pub(super) fn clip(&self, isa: Isa, network: &Network, gradient: &mut [f32]) {
         match self.config.clipping() {

@@ -19,6 +19,8 @@ const GROUP_BYTES: usize = 512 * 1024;
 /// One step of a pass: an op and the sizes around it.
 pub(super) struct Stage {
     pub(super) op: Box<dyn Op>,
+    /// The layers that it runs, by their position in the network.
+    pub(super) layers: Range<usize>,
     pub(super) input: usize,
     pub(super) output: usize,
 }
@@ -60,6 +62,7 @@ impl Plan {
             {
                 last.output = context.output.len();
                 index += 1;
+                last.layers.end = index;
                 continue;
             }
             let next = specs.get(index + 1).filter(|_| !context.folds());
@@ -72,7 +75,8 @@ impl Plan {
                 if first_trained.is_none() && layer.tensors.iter().any(|t| t.trained) {
                     first_trained = Some(stages.len());
                 }
-                stages.push(Stage { op, input: layer.input.len(), output: context.output.len() });
+                let layers = context.index..index + 1;
+                stages.push(Stage { op, layers, input: layer.input.len(), output: context.output.len() });
             }
             index += 1;
         }
@@ -131,6 +135,11 @@ fn summed(stages: &[Stage], weights: usize) -> Vec<Range<usize>> {
     summed
 }
 
+/// `count` times `len`, as far as that can be counted.
+pub(super) fn words(len: usize, count: usize) -> u64 {
+    (len as u64).saturating_mul(count as u64)
+}
+
 /// The values at every boundary, and the tapes, of up to `capacity` samples.
 pub(super) struct Activations {
     values: Vec<Buffer>,
@@ -146,6 +155,13 @@ impl Activations {
             floats: needs.iter().map(|n| Buffer::new(n.floats * capacity)).collect(),
             indices: needs.iter().map(|n| vec![0; n.indices * capacity]).collect(),
         }
+    }
+
+    /// Values and indices that [`Activations::new`] makes room for.
+    pub(super) fn words(plan: &Plan, capacity: usize) -> u64 {
+        let tapes = plan.stages.iter().map(|s| s.op.needs()).map(|n| n.floats + n.indices);
+        let sample = tapes.chain((0..=plan.stages.len()).map(|i| plan.boundary(i))).sum();
+        words(sample, capacity)
     }
 
     /// The values at boundary `i` of all samples.

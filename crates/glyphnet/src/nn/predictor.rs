@@ -7,7 +7,7 @@ use glyphnet_kernels::{Buffer, Isa, softmax_rows};
 use rayon::prelude::*;
 
 use super::layer::{Kernels, Pass, Tape, Values};
-use super::plan::Plan;
+use super::plan::{Plan, words};
 use super::{Network, Threads};
 
 /// The most samples that one task takes.
@@ -15,6 +15,11 @@ const BLOCK: usize = 32;
 
 /// Tasks for each thread, so that the last ones end close together.
 const TASKS: usize = 4;
+
+/// Samples that run through the plan together.
+pub(super) fn group(plan: &Plan) -> usize {
+    plan.group().min(BLOCK)
+}
 
 /// A trained network at work. `&self` is enough: any number of threads may share it.
 pub struct Predictor {
@@ -29,7 +34,7 @@ pub struct Predictor {
 }
 
 /// The buffers of one thread.
-struct Workspace {
+pub(super) struct Workspace {
     scratch: Buffer,
     values: [Buffer; 2],
     floats: Buffer,
@@ -47,7 +52,7 @@ impl Predictor {
         let mut plan = Plan::new(network, isa, None, kernels);
         plan.prepare(Values { weights: network.weights(), state: network.state() });
         let weights = if kernels == Kernels::Fast { Vec::new() } else { network.weights().to_vec() };
-        let group = plan.group().min(BLOCK);
+        let group = group(&plan);
         Predictor { plan, isa, group, weights, idle: Mutex::new(Vec::new()) }
     }
 
@@ -109,17 +114,29 @@ impl fmt::Debug for Predictor {
     }
 }
 
+/// The longest tape of a stage, for one sample: floats and indices.
+fn tapes(plan: &Plan) -> [usize; 2] {
+    plan.stages
+        .iter()
+        .map(|stage| stage.op.needs())
+        .fold([0, 0], |[floats, indices], needs| [floats.max(needs.floats), indices.max(needs.indices)])
+}
+
 impl Workspace {
     fn new(plan: &Plan, group: usize) -> Workspace {
-        let most = |needs: fn(&super::layer::Needs) -> usize| {
-            plan.stages.iter().map(|stage| needs(&stage.op.needs())).max().unwrap_or(0)
-        };
+        let [floats, indices] = tapes(plan);
         Workspace {
             scratch: Buffer::new(plan.scratch()),
             values: std::array::from_fn(|_| Buffer::new(plan.widest() * group)),
-            floats: Buffer::new(most(|n| n.floats) * group),
-            indices: vec![0; most(|n| n.indices) * group],
+            floats: Buffer::new(floats * group),
+            indices: vec![0; indices * group],
         }
+    }
+
+    /// Values and indices that a workspace makes room for.
+    pub(super) fn words(plan: &Plan, group: usize) -> u64 {
+        let [floats, indices] = tapes(plan);
+        words(2 * plan.widest() + floats + indices, group) + plan.scratch() as u64
     }
 
     /// Runs `n` samples from `values[0]` back into `values[0]`.

@@ -60,6 +60,11 @@ impl PooledWeights {
         PooledWeights { shape: conv, order, data: Buffer::new(len), filters }
     }
 
+    /// Floats that the packed weights take.
+    pub fn floats(&self) -> usize {
+        self.data.len() + self.filters.as_ref().map_or(0, |filters| filters.len())
+    }
+
     /// Takes in `weights` (HWIO).
     pub fn pack(&mut self, isa: Isa, weights: &[f32]) {
         let ConvShape { filters, channels, .. } = self.shape;

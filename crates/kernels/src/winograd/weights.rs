@@ -30,6 +30,11 @@ impl WinogradWeights {
         WinogradWeights { shape: *shape, points, turned: Some(Buffer::new(shape.weights_len())) }
     }
 
+    /// Floats that the packed weights take.
+    pub fn floats(&self) -> usize {
+        self.points.floats() + self.turned.as_ref().map_or(0, |turned| turned.len())
+    }
+
     /// Transforms `weights` (HWIO): U = G g G^T for every pair of channels.
     pub fn pack(&mut self, weights: &[f32]) {
         assert_eq!(weights.len(), self.shape.weights_len(), "kernel has the wrong size");

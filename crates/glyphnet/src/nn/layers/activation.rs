@@ -16,9 +16,32 @@ pub(super) struct Epilogue {
     channels: usize,
 }
 
+/// The activation's name in recipes.
+pub(super) fn name(activation: Activation) -> &'static str {
+    match activation {
+        Activation::Linear => "linear",
+        Activation::Relu => "relu",
+        Activation::LeakyRelu => "leaky_relu",
+        Activation::Elu => "elu",
+        Activation::Gelu => "gelu",
+        Activation::Silu => "silu",
+        Activation::Sigmoid => "sigmoid",
+        Activation::Tanh => "tanh",
+        Activation::Softmax => "softmax",
+    }
+}
+
 impl Epilogue {
     pub(super) fn new(isa: Isa, activation: Activation, channels: usize) -> Epilogue {
         Epilogue { isa, activation, channels }
+    }
+
+    /// What it adds to the description of a product: nothing, or `, relu`.
+    pub(super) fn describe(&self) -> String {
+        match self.activation {
+            Activation::Linear => String::new(),
+            activation => format!(", {}", name(activation)),
+        }
     }
 
     /// Whether the product itself applies the activation as it stores.
@@ -76,6 +99,10 @@ impl Layer for &ActivationLayer {
 struct ActivationOp(Epilogue);
 
 impl Op for ActivationOp {
+    fn describe(&self) -> String {
+        name(self.0.activation).to_owned()
+    }
+
     fn needs(&self) -> Needs {
         Needs::default()
     }

@@ -116,6 +116,10 @@ struct AffineOp {
 }
 
 impl Op for AffineOp {
+    fn describe(&self) -> String {
+        "batch norm by running averages".to_owned()
+    }
+
     fn prepare(&mut self, values: Values<'_>) {
         self.affine.prepare(values);
     }
@@ -165,6 +169,10 @@ impl BatchNormOp {
 }
 
 impl Op for BatchNormOp {
+    fn describe(&self) -> String {
+        "batch norm over the batch".to_owned()
+    }
+
     fn forward(&self, _: &Pass<'_>, x: &[f32], y: &mut [f32], _: Tape<'_>, _: &mut [f32]) {
         scale_shift(self.isa, self.channels, x, &self.scale, &self.shift, y);
     }

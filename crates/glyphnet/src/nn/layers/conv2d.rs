@@ -5,7 +5,7 @@ use std::ops::Range;
 use glyphnet_kernels::{Activation, ConvShape};
 
 use super::activation::Epilogue;
-use super::convolve::{Convolution, InputGradient, WeightGradient};
+use super::convolve::{Convolution, InputGradient, WeightGradient, describe_conv};
 use super::folded::{FoldedOp, Product};
 use super::window::Window;
 use crate::nn::layer::{Backward, Layer, Needs, Op, OpContext, Parameter, Pass, Start, Tape, Values};
@@ -137,6 +137,23 @@ struct Gradients {
 }
 
 impl Op for ConvOp {
+    fn describe(&self) -> String {
+        let forward = self.forward.name();
+        let mut text = format!("{}{}: {forward}", describe_conv(&self.shape), self.epilogue.describe());
+        if let Some(Gradients { input, kernel }) = &self.gradients {
+            for (name, what) in [(input.name(), "input"), (kernel.name(), "weight")] {
+                if name != forward {
+                    text += &format!(", {what} gradient {name}");
+                }
+            }
+        }
+        text
+    }
+
+    fn packed(&self) -> usize {
+        self.forward.packed() + self.gradients.as_ref().map_or(0, |gradients| gradients.input.packed())
+    }
+
     fn needs(&self) -> Needs {
         let floats = self.epilogue.tape_len(self.shape.output_len());
         let forward = Needs { floats, scratch: self.forward.scratch_len(), ..Needs::default() };

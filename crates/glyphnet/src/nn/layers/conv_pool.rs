@@ -7,7 +7,8 @@ use glyphnet_kernels::{
     Activation, ConvPool, Isa, Pooled, PooledGradients, PooledWeights, add_filter_major, pooled_gradients,
 };
 
-use super::convolve::Convolution;
+use super::convolve::{Convolution, describe_conv};
+use super::pool2d::describe_max_pool;
 use crate::nn::LayerSpec;
 use crate::nn::layer::{Backward, Needs, Op, OpContext, Pass, Tape, Values};
 
@@ -41,6 +42,18 @@ struct ConvPoolOp {
 }
 
 impl Op for ConvPoolOp {
+    fn describe(&self) -> String {
+        let ConvPool { conv, pool, relu } = &self.shape;
+        let relu = if *relu { ", relu" } else { "" };
+        let backward = if self.weights.is_some() { ", sparse backward" } else { "" };
+        let kernel = self.forward.name();
+        format!("{}{relu}, {}: {kernel}{backward}", describe_conv(conv), describe_max_pool(pool))
+    }
+
+    fn packed(&self) -> usize {
+        self.forward.packed() + self.weights.as_ref().map_or(0, PooledWeights::floats)
+    }
+
     fn needs(&self) -> Needs {
         let forward = self.forward.pooled_scratch_len(&self.shape);
         match self.weights {

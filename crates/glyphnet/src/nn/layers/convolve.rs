@@ -22,6 +22,22 @@ fn winograd_pays(shape: &ConvShape, kernels: Kernels) -> bool {
         && winograd_work(shape) <= WINOGRAD_WORK
 }
 
+/// Winograd's way, as descriptions call it: by the side of the squares that it computes.
+const WINOGRAD: &str = "Winograd 4x4";
+
+/// The direct sum, as descriptions call it.
+const DIRECT: &str = "direct";
+
+/// For example `conv 3x3` or `conv 5x5 by 2`, the stride last.
+pub(super) fn describe_conv(shape: &ConvShape) -> String {
+    let (kernel, (down, right)) = (format!("conv {}x{}", shape.kernel.0, shape.kernel.1), shape.stride);
+    match (down, right) {
+        (1, 1) => kernel,
+        _ if down == right => format!("{kernel} by {down}"),
+        _ => format!("{kernel} by {down}x{right}"),
+    }
+}
+
 /// The forward pass with its packed kernel.
 pub(super) struct Convolution {
     isa: Isa,
@@ -42,6 +58,22 @@ impl Convolution {
             Weights::Direct(ForwardWeights::new(isa, shape))
         };
         Convolution { isa, shape: *shape, weights }
+    }
+
+    /// The kernel at work.
+    pub(super) fn name(&self) -> &'static str {
+        match self.weights {
+            Weights::Direct(_) => DIRECT,
+            Weights::Winograd(_) => WINOGRAD,
+        }
+    }
+
+    /// Floats of packed weights.
+    pub(super) fn packed(&self) -> usize {
+        match &self.weights {
+            Weights::Direct(weights) => weights.floats(),
+            Weights::Winograd(weights) => weights.floats(),
+        }
     }
 
     /// Floats of scratch that [`Convolution::forward`] needs.
@@ -139,6 +171,22 @@ impl InputGradient {
         InputGradient { isa, shape: *shape, weights }
     }
 
+    /// The kernel at work.
+    pub(super) fn name(&self) -> &'static str {
+        match self.weights {
+            TurnedWeights::Direct(_) => DIRECT,
+            TurnedWeights::Winograd(_) => WINOGRAD,
+        }
+    }
+
+    /// Floats of packed weights.
+    pub(super) fn packed(&self) -> usize {
+        match &self.weights {
+            TurnedWeights::Direct(weights) => weights.floats(),
+            TurnedWeights::Winograd(weights) => weights.floats(),
+        }
+    }
+
     /// Floats of scratch that [`InputGradient::backward`] needs.
     pub(super) fn scratch_len(&self) -> usize {
         match self.weights {
@@ -176,6 +224,11 @@ pub(super) struct WeightGradient {
 impl WeightGradient {
     pub(super) fn new(isa: Isa, shape: &ConvShape, kernels: Kernels) -> WeightGradient {
         WeightGradient { isa, shape: *shape, winograd: winograd_pays(shape, kernels) }
+    }
+
+    /// The kernel at work.
+    pub(super) fn name(&self) -> &'static str {
+        if self.winograd { WINOGRAD } else { DIRECT }
     }
 
     /// Floats that are gathered over a chunk.

@@ -108,6 +108,14 @@ struct DenseOp {
 }
 
 impl Op for DenseOp {
+    fn describe(&self) -> String {
+        format!("dense{}", self.epilogue.describe())
+    }
+
+    fn packed(&self) -> usize {
+        self.forward.floats() + self.gradient.as_ref().map_or(0, DenseWeights::floats)
+    }
+
     fn needs(&self) -> Needs {
         Needs { floats: self.epilogue.tape_len(self.shape.units), ..Needs::default() }
     }

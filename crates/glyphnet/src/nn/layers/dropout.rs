@@ -39,6 +39,10 @@ impl DropoutOp {
 }
 
 impl Op for DropoutOp {
+    fn describe(&self) -> String {
+        format!("dropout {}", self.rate)
+    }
+
     fn forward(&self, pass: &Pass<'_>, x: &[f32], y: &mut [f32], _: Tape<'_>, _: &mut [f32]) {
         for (i, (x, y)) in x.chunks_exact(self.len).zip(y.chunks_exact_mut(self.len)).enumerate() {
             dropout_forward(self.isa, self.rate, pass.seed, self.position(pass), (pass.first + i) as u32, x, y);

@@ -13,7 +13,8 @@ use glyphnet_kernels::{
 
 use super::activation::Epilogue;
 use super::batch_norm::Affine;
-use super::convolve::Convolution;
+use super::convolve::{Convolution, describe_conv};
+use super::pool2d::describe_max_pool;
 use crate::nn::LayerSpec;
 use crate::nn::layer::{Backward, Needs, Op, OpContext, Pass, Tape, Values};
 
@@ -53,6 +54,13 @@ impl Product {
         match self {
             Product::Conv(_, convolution) => convolution.scratch_len(),
             Product::Dense(..) => 0,
+        }
+    }
+
+    fn packed(&self) -> usize {
+        match self {
+            Product::Conv(_, convolution) => convolution.packed(),
+            Product::Dense(_, weights) => weights.floats(),
         }
     }
 
@@ -110,6 +118,13 @@ impl Step {
                 scale_shift_in_place(isa, affine.channels(), y, &affine.scale, &affine.shift, *relu);
             }
             Step::Activation(_, epilogue) => epilogue.apply(y),
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Step::ScaleShift { relu, .. } => format!(", batch norm{}", if *relu { ", relu" } else { "" }),
+            Step::Activation(_, epilogue) => epilogue.describe(),
         }
     }
 
@@ -182,6 +197,26 @@ impl FoldedOp {
 }
 
 impl Op for FoldedOp {
+    fn describe(&self) -> String {
+        let (mut text, kernel) = match &self.product {
+            Product::Conv(shape, convolution) => (describe_conv(shape), format!(": {}", convolution.name())),
+            Product::Dense(..) => ("dense".to_owned(), String::new()),
+        };
+        text += if self.folds.is_empty() { "" } else { " with batch norm" };
+        text += if self.relu { ", relu" } else { "" };
+        let position = self.pool.as_ref().map_or(0, |pool| pool.position);
+        self.steps[..position].iter().for_each(|step| text += &step.describe());
+        if let Some(pool) = &self.pool {
+            text += &format!(", {}", describe_max_pool(&pool.shape));
+        }
+        self.steps[position..].iter().for_each(|step| text += &step.describe());
+        text + &kernel
+    }
+
+    fn packed(&self) -> usize {
+        self.product.packed()
+    }
+
     fn needs(&self) -> Needs {
         let unpooled = self.pool.as_ref().map_or(0, |pool| pool.samples * self.product.output_len());
         Needs { scratch: unpooled + self.product.scratch_len(), ..Needs::default() }

@@ -26,6 +26,10 @@ struct GlobalAvgPoolOp {
 }
 
 impl Op for GlobalAvgPoolOp {
+    fn describe(&self) -> String {
+        "global average pool".to_owned()
+    }
+
     fn forward(&self, _: &Pass<'_>, x: &[f32], y: &mut [f32], _: Tape<'_>, _: &mut [f32]) {
         global_avg_pool_forward(self.isa, self.pixels, self.channels, x, y);
     }

@@ -91,6 +91,11 @@ impl Layer for AvgPool<'_> {
     }
 }
 
+/// For example `max-pool 2x2`.
+pub(super) fn describe_max_pool(shape: &PoolShape) -> String {
+    format!("max-pool {}x{}", shape.window.0, shape.window.1)
+}
+
 struct MaxPoolOp {
     isa: Isa,
     shape: PoolShape,
@@ -98,6 +103,10 @@ struct MaxPoolOp {
 }
 
 impl Op for MaxPoolOp {
+    fn describe(&self) -> String {
+        describe_max_pool(&self.shape)
+    }
+
     fn needs(&self) -> Needs {
         let indices = if self.training { self.shape.output_len() } else { 0 };
         Needs { indices, ..Needs::default() }
@@ -124,6 +133,10 @@ struct AvgPoolOp {
 }
 
 impl Op for AvgPoolOp {
+    fn describe(&self) -> String {
+        format!("average pool {}x{}", self.shape.window.0, self.shape.window.1)
+    }
+
     fn forward(&self, _: &Pass<'_>, x: &[f32], y: &mut [f32], _: Tape<'_>, _: &mut [f32]) {
         avg_pool_forward(self.isa, &self.shape, x, y);
     }

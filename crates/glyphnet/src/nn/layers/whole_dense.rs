@@ -13,7 +13,7 @@ use glyphnet_kernels::{
 use rayon::prelude::*;
 
 use super::activation::Epilogue;
-use crate::nn::layer::{Backward, Needs, Op, OpContext, Pass, Tape, Whole};
+use crate::nn::layer::{Backward, Needs, Op, OpContext, Pass, Tape, Values, Whole};
 
 /// Bytes of weights from which on a dense layer runs on the whole batch: at 300 KB that already halves a step.
 const LARGE: usize = 256 * 1024;
@@ -35,6 +35,8 @@ pub(super) struct WholeDense {
     kernel: Range<usize>,
     bias: Option<Range<usize>>,
     epilogue: Epilogue,
+    /// Panels of [`SAMPLES`] that hold a full batch. What follows and holds the batch is empty at first.
+    capacity: usize,
     /// The batch's inputs, `n x inputs`.
     x: Buffer,
     /// Packed weights of the blocks at work: a thread takes the place of its number.
@@ -53,23 +55,26 @@ impl WholeDense {
     pub(super) fn new(context: &OpContext, shape: DenseShape, epilogue: Epilogue) -> WholeDense {
         let isa = context.isa;
         let blocks = shape.units.div_ceil(COLUMNS);
-        let panels = context.batch_size.div_ceil(SAMPLES);
         let block = DenseShape { inputs: shape.inputs, units: COLUMNS };
-        let panel = DenseShape { inputs: SAMPLES, units: shape.units };
-        let batch = panels * SAMPLES;
         WholeDense {
             isa,
             shape,
             kernel: context.tensors[0].clone(),
             bias: context.tensors.get(1).cloned(),
             epilogue,
-            x: Buffer::new(batch * shape.inputs),
+            capacity: context.batch_size.div_ceil(SAMPLES),
+            x: Buffer::new(0),
             packed: (0..blocks).map(|_| Mutex::new(DenseWeights::forward(isa, &block))).collect(),
-            y: (0..blocks).map(|_| Buffer::new(batch * COLUMNS)).collect(),
-            dy: Buffer::new(batch * shape.units),
-            panels: (0..panels).map(|_| DenseWeights::gradient(isa, &panel)).collect(),
-            dx: Buffer::new(batch * shape.inputs),
+            y: Vec::new(),
+            dy: Buffer::new(0),
+            panels: Vec::new(),
+            dx: Buffer::new(0),
         }
+    }
+
+    /// A panel of samples for the backward pass.
+    fn panel(&self) -> DenseWeights {
+        DenseWeights::gradient(self.isa, &DenseShape { inputs: SAMPLES, units: self.shape.units })
     }
 
     /// The first output of block `b`: the last block may overlap the one before it, and computes the same there.
@@ -79,6 +84,28 @@ impl WholeDense {
 }
 
 impl Op for WholeDense {
+    fn describe(&self) -> String {
+        format!("dense{}: whole batch", self.epilogue.describe())
+    }
+
+    fn packed(&self) -> usize {
+        let floats = |block: &Mutex<DenseWeights>| block.lock().unwrap_or_else(PoisonError::into_inner).floats();
+        self.packed.iter().map(floats).sum()
+    }
+
+    /// There are no weights to take in; room for the batch is made once.
+    fn prepare(&mut self, _: Values<'_>) {
+        if !self.panels.is_empty() {
+            return;
+        }
+        let (DenseShape { inputs, units }, batch) = (self.shape, self.capacity * SAMPLES);
+        self.x = Buffer::new(batch * inputs);
+        self.y = self.packed.iter().map(|_| Buffer::new(batch * COLUMNS)).collect();
+        self.dy = Buffer::new(batch * units);
+        self.panels = (0..self.capacity).map(|_| self.panel()).collect();
+        self.dx = Buffer::new(batch * inputs);
+    }
+
     fn needs(&self) -> Needs {
         Needs { floats: self.epilogue.tape_len(self.shape.units), ..Needs::default() }
     }
@@ -120,6 +147,12 @@ impl Op for WholeDense {
 impl Whole for WholeDense {
     fn weights(&self) -> Range<usize> {
         self.kernel.start..self.bias.as_ref().map_or(self.kernel.end, |bias| bias.end)
+    }
+
+    fn room(&self) -> usize {
+        let sample = 2 * self.shape.inputs + self.shape.units + self.packed.len() * COLUMNS;
+        let panel = (SAMPLES * sample).saturating_add(self.panel().floats());
+        self.capacity.saturating_mul(panel)
     }
 
     fn inputs(&mut self) -> &mut [f32] {
