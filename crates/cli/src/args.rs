@@ -125,6 +125,18 @@ pub(crate) struct SummaryArgs {
     /// The data that gives a recipe its input shape and classes, instead of the recipe's
     #[arg(long, value_name = "SRC", conflicts_with = "model")]
     pub(crate) data: Option<String>,
+    /// Print how the network will be run instead: what runs together, by which kernels, in how much memory
+    #[arg(long)]
+    pub(crate) plan: bool,
+    /// Images per step, instead of the recipe's
+    #[arg(long, value_name = "N", requires = "plan", conflicts_with = "model")]
+    pub(crate) batch_size: Option<std::num::NonZeroUsize>,
+    /// Threads to plan for [default: all cores]
+    #[arg(long, value_name = "N", requires = "plan")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Instruction set: auto, avx512, avx2, neon or scalar [default: auto]
+    #[arg(long, value_name = "SET", requires = "plan")]
+    pub(crate) simd: Option<String>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -89,6 +89,72 @@ fn the_reference_network_in_summary() {
     assert!(rows.contains(&vec!["parameters", "65,194"]), "{text}");
 }
 
+#[test]
+fn the_plan_of_the_reference_network() {
+    let bench = Bench::new();
+    let text = bench.ok(&["summary", "--plan", "--simd", "scalar", "--threads", "2", "--batch-size", "48"]);
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let lines: Vec<String> = text.lines().map(words).collect();
+    for line in [
+        "training: scalar, 2 threads, batches of 48 in 8 chunks, groups of 2 images",
+        "conv2d 389,376 conv 3x3, relu: direct",
+        "conv2d_1 + max_pool2d 10,616,832 conv 3x3, relu, max-pool 2x2: Winograd 4x4, sparse backward",
+        "dense 46,080 dense",
+        "inference: scalar, 2 threads, groups of 2 images",
+        "conv2d_1 + max_pool2d 10,616,832 conv 3x3, relu, max-pool 2x2: Winograd 4x4",
+        "weights, running averages 255",
+    ] {
+        assert!(lines.iter().any(|l| l == line), "'{line}' is not in:\n{text}");
+    }
+    assert_eq!(lines.iter().filter(|line| *line == "segment 1").count(), 2, "{text}");
+    assert!(text.lines().all(|line| line.len() <= 100), "{text}");
+    for part in text.split("memory").skip(1) {
+        let sizes = part.lines().skip(1).map_while(|line| line.split_whitespace().next_back());
+        let sizes: Vec<u64> = sizes.map(|size| size.replace(',', "").parse().unwrap()).collect();
+        let (total, parts) = sizes.split_last().unwrap();
+        // Each size is rounded up.
+        assert!((0..=parts.len() as u64).contains(&(parts.iter().sum::<u64>() - total)), "{text}");
+    }
+}
+
+#[test]
+fn a_plan_names_what_couples_the_batch() {
+    let bench = Bench::new();
+    let recipe = r#"
+        [[layer]]
+        kind = "conv2d"
+        filters = 4
+        kernel = 3
+        [[layer]]
+        kind = "batch_norm"
+        [[layer]]
+        kind = "activation"
+        activation = "relu"
+        [[layer]]
+        kind = "flatten"
+        [[layer]]
+        kind = "dense"
+        units = 128
+        activation = "tanh"
+        [[layer]]
+        kind = "dense"
+        units = "classes"
+    "#;
+    bench.write("net.toml", recipe);
+    let text = bench.ok(&["summary", "--recipe", "net.toml", "--plan"]);
+    for words in [
+        "waits for the whole batch: its sums",
+        "batch norm over the batch",
+        "waits for the whole batch: large dense layer",
+        "dense, tanh: whole batch",
+        "conv2d .. activation",
+        "conv 3x3 with batch norm, relu: direct",
+    ] {
+        assert!(text.contains(words), "'{words}' is not in:\n{text}");
+    }
+    bench.fails(&["summary", "--threads", "2"], 2, &["--plan"]);
+}
+
 /// Nothing knows that there are ten classes of 28 x 28.
 #[test]
 fn the_same_recipe_fits_other_data() {

@@ -1,4 +1,6 @@
-//! `summary`: the layers of a network.
+//! `summary`: the layers of a network, or the plan by which it runs.
+
+mod plan;
 
 use std::io::Write as _;
 
@@ -13,21 +15,24 @@ use crate::output::Out;
 use crate::table::{Align, Table};
 
 pub(crate) fn run(args: SummaryArgs, out: &mut Out) -> Result<(), CliError> {
-    match &args.model {
-        Some(path) => write_layers(model::load(path)?.network(), out),
-        None => write_layers(&of_recipe(&args)?, out),
-    }
+    let (network, recipe) = match &args.model {
+        Some(path) => (model::load(path)?.network().clone(), None),
+        None => {
+            let recipe = Recipe::load(&args.recipe)?;
+            (of_recipe(&recipe, &args)?, Some(recipe))
+        }
+    };
+    if args.plan { plan::write(&network, recipe.as_ref(), &args, out) } else { write_layers(&network, out) }
 }
 
 /// The network that training with this recipe would start from.
-fn of_recipe(args: &SummaryArgs) -> Result<Network, CliError> {
-    let mut recipe = Recipe::load(&args.recipe)?;
-    recipe.data.source = match &args.data {
+fn of_recipe(recipe: &Recipe, args: &SummaryArgs) -> Result<Network, CliError> {
+    let name = match &args.data {
         Some(data) => data.clone(),
-        None => run_data::locate(&recipe, &args.recipe)?,
+        None => run_data::locate(recipe, &args.recipe)?,
     };
-    let source = source::open(&recipe.data.source, &source::options_of(&recipe))?;
-    Ok(Sequential::from(recipe.layer).build(source.shape(), source.classes.len(), recipe.train.seed)?)
+    let source = source::open(&name, &source::options_of(recipe))?;
+    Ok(Sequential::from(recipe.layer.clone()).build(source.shape(), source.classes.len(), recipe.train.seed)?)
 }
 
 fn write_layers(network: &Network, out: &mut Out) -> Result<(), CliError> {
