@@ -19,6 +19,7 @@ mod resize;
 mod source;
 pub mod split;
 pub mod stats;
+mod subset;
 mod swap;
 mod types;
 
@@ -30,4 +31,5 @@ pub use open::open;
 pub use polarity::Polarity;
 pub use preprocess::{Preprocess, ResizeFilter};
 pub use source::{OpenOptions, Part, Source, SourceKind};
+pub use subset::Subset;
 pub use types::{Amount, Dataset, ImageShape, Images};

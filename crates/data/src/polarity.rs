@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::types::{ImageShape, Images};
+use crate::types::ImageShape;
 
 /// Whether what is drawn is lighter or darker than its background.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,14 +24,17 @@ const MAJORITY: f64 = 0.9;
 const DOMINANCE: u64 = 2;
 
 impl Polarity {
-    /// Estimates the polarity that a set of images shares, from up to 2,000 of them at equal distances.
+    /// Estimates the polarity that images of `shape` (`H x W x C`) share, from up to 2,000 of them at equal distances.
     ///
     /// [`Polarity::Mixed`] unless nine in ten images that show one show the same.
-    pub fn estimate(images: &Images) -> Polarity {
+    ///
+    /// # Panics
+    /// If an image does not have `shape.len()` values.
+    pub fn estimate<'a>(images: impl ExactSizeIterator<Item = &'a [u8]>, shape: ImageShape) -> Polarity {
         let step = images.len().div_ceil(LOOK_AT).max(1);
         let (mut light, mut dark) = (0_usize, 0_usize);
-        for image in images.iter().step_by(step) {
-            match Polarity::of_image(image, images.shape()) {
+        for image in images.step_by(step) {
+            match Polarity::of_image(image, shape) {
                 Polarity::LightOnDark => light += 1,
                 Polarity::DarkOnLight => dark += 1,
                 Polarity::Mixed => {}
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_set_that_disagrees_is_mixed() {
-        let set = |many: &[Vec<u8>]| Polarity::estimate(&Images::new(SHAPE, many.concat()).unwrap());
+        let set = |many: &[Vec<u8>]| Polarity::estimate(many.iter().map(Vec::as_slice), SHAPE);
         let (light, dark, flat) = (stroke(250, 10), stroke(40, 180), vec![9; 64]);
         assert_eq!(set(&[light.clone(), light.clone(), flat.clone()]), Polarity::LightOnDark);
         assert_eq!(set(&[light, dark.clone()]), Polarity::Mixed);

@@ -2,7 +2,7 @@
 
 use glyphnet_data::augment::Augmenter;
 use glyphnet_data::split::train_test_split;
-use glyphnet_data::{Amount, Dataset, Preprocess, Source};
+use glyphnet_data::{Amount, Dataset, Preprocess, Source, Subset};
 use glyphnet_kernels::random::{Purpose, Stream};
 
 use crate::Error;
@@ -11,9 +11,9 @@ use crate::recipe::Recipe;
 
 /// The images of a run. Validation and test are never augmented.
 #[derive(Debug)]
-pub struct TrainingData {
-    /// What is learned from.
-    pub train: Dataset,
+pub struct TrainingData<'a> {
+    /// What is learned from: images of the source, which are not copied.
+    pub train: Subset<'a>,
     /// Rows of `validation` in the source's training images; in its own validation split where it brings one.
     pub validation_indices: Vec<u32>,
     /// What the model is chosen by.
@@ -22,12 +22,12 @@ pub struct TrainingData {
     pub notes: Vec<String>,
 }
 
-impl TrainingData {
+impl<'a> TrainingData<'a> {
     /// Limits and splits the source's images as the recipe says.
     ///
     /// # Errors
     /// If there are no labels, or the split cannot be made.
-    pub fn new(recipe: &Recipe, source: &Source) -> Result<TrainingData, Error> {
+    pub fn new(recipe: &Recipe, source: &'a Source) -> Result<TrainingData<'a>, Error> {
         let mut notes = Vec::new();
         let Some(labels) = &source.train.labels else {
             return Err(Error::Mismatch(format!("{} has no labels: training needs them", source.name)));
@@ -45,7 +45,7 @@ impl TrainingData {
         }
         let own = source.validation.as_ref().filter(|v| v.labels.is_some() && !v.is_empty());
         if let Some(validation) = own {
-            let train = source.train.select(&rows);
+            let train = Subset::new(&source.train, rows);
             let validation_indices = (0..validation.len() as u32).collect();
             return Ok(TrainingData { train, validation_indices, validation: Some(validation.clone()), notes });
         }
@@ -55,7 +55,7 @@ impl TrainingData {
         };
         if none {
             notes.push("no validation split: the last epoch will be the model".to_owned());
-            let train = source.train.select(&rows);
+            let train = Subset::new(&source.train, rows);
             return Ok(TrainingData { train, validation_indices: Vec::new(), validation: None, notes });
         }
         let chosen: Vec<u32> = rows.iter().map(|&row| labels[row as usize]).collect();
@@ -64,7 +64,8 @@ impl TrainingData {
         let pick = |indices: &[u32]| indices.iter().map(|&i| rows[i as usize]).collect::<Vec<u32>>();
         let validation_indices = pick(&split.held_out);
         let validation = Some(source.train.select(&validation_indices));
-        Ok(TrainingData { train: source.train.select(&pick(&split.train)), validation_indices, validation, notes })
+        let train = Subset::new(&source.train, pick(&split.train));
+        Ok(TrainingData { train, validation_indices, validation, notes })
     }
 }
 
@@ -87,8 +88,7 @@ fn check_labels(dataset: &Dataset, split: &str, source: &Source) -> Result<(), E
 
 /// One batch of an epoch: each sample is warped and normalised by the worker that is about to run it.
 pub(super) struct EpochBatch<'a> {
-    pub(super) data: &'a Dataset,
-    pub(super) labels: &'a [u32],
+    pub(super) data: &'a Subset<'a>,
     pub(super) rows: &'a [u32],
     pub(super) augmenter: Option<&'a Augmenter>,
     pub(super) preprocess: &'a Preprocess,
@@ -102,8 +102,8 @@ impl Batch for EpochBatch<'_> {
 
     fn fill(&self, position: usize, input: &mut [f32]) {
         let row = self.rows[position];
-        let channels = self.data.images.shape().channels;
-        let image = self.data.images.get(row as usize);
+        let channels = self.data.shape().channels;
+        let image = self.data.image(row as usize);
         match self.augmenter {
             Some(augmenter) => {
                 augmenter.apply(&augmenter.draw(self.epoch, row), image, input);
@@ -114,6 +114,6 @@ impl Batch for EpochBatch<'_> {
     }
 
     fn label(&self, position: usize) -> u32 {
-        self.labels[self.rows[position] as usize]
+        self.data.label(self.rows[position] as usize).unwrap_or_default()
     }
 }

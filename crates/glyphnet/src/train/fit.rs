@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use glyphnet_data::augment::Augmenter;
-use glyphnet_data::{Dataset, Part, Polarity, Preprocess, Source, epoch_order};
+use glyphnet_data::{Dataset, Part, Polarity, Preprocess, Source, Subset, epoch_order};
 use glyphnet_kernels::Isa;
 
 use super::callbacks::{BestKeeper, EarlyStopping, ReduceLrOnPlateau};
@@ -189,10 +189,10 @@ impl<'a> Run<'a> {
     fn new(
         recipe: &'a Recipe,
         source: &Source,
-        data: &TrainingData,
+        data: &TrainingData<'_>,
         options: &'a FitOptions,
     ) -> Result<Run<'a>, Error> {
-        let (shape, seed) = (data.train.images.shape(), recipe.train.seed);
+        let (shape, seed) = (data.train.shape(), recipe.train.seed);
         if data.train.is_empty() {
             return Err(Error::Mismatch(format!("{}: no training images are left", source.name)));
         }
@@ -203,7 +203,7 @@ impl<'a> Run<'a> {
         let base = recipe.optimizer.learning_rate();
         let watch = Watch::new(recipe, data.validation.is_some());
         let mut preprocess = recipe.preprocess.clone();
-        preprocess.polarity = Some(Polarity::estimate(&data.train.images));
+        preprocess.polarity = Some(Polarity::estimate(data.train.images(), shape));
         Ok(Run {
             recipe,
             options,
@@ -232,17 +232,16 @@ impl<'a> Run<'a> {
     /// One pass over the training images: mean loss and accuracy, or `None` where the observer asked to stop.
     fn train_epoch(
         &mut self,
-        train: &Dataset,
+        train: &Subset<'_>,
         epoch: u32,
         observer: &mut dyn Observer,
     ) -> Result<Option<(f64, f64)>, Error> {
-        let labels = train.labels.as_deref().unwrap_or_default();
         let mut order = std::mem::take(&mut self.order);
         epoch_order(self.recipe.train.seed, epoch, train.len(), &mut order);
         let (mut loss, mut correct, mut images) = (0.0, 0, 0);
         for (step, rows) in order.chunks(self.recipe.train.batch_size).enumerate() {
             let (augmenter, preprocess) = (self.augmenter.as_ref(), &self.preprocess);
-            let batch = EpochBatch { data: train, labels, rows, augmenter, preprocess, epoch };
+            let batch = EpochBatch { data: train, rows, augmenter, preprocess, epoch };
             let started = Instant::now();
             let learning_rate = self.schedule.learning_rate(self.trainer.steps());
             let sum = self.trainer.step(&batch, learning_rate);
@@ -340,7 +339,7 @@ impl<'a> Run<'a> {
     fn finish(
         mut self,
         source: &Source,
-        data: &TrainingData,
+        data: &TrainingData<'_>,
         interrupted: bool,
         observer: &mut dyn Observer,
     ) -> Result<Outcome, Error> {
@@ -381,11 +380,11 @@ impl<'a> Run<'a> {
 
 fn trainer_options(
     recipe: &Recipe,
-    train: &Dataset,
+    train: &Subset<'_>,
     classes: usize,
     options: &FitOptions,
 ) -> Result<TrainerOptions, Error> {
-    let counts = glyphnet_data::stats::class_counts(train, classes).unwrap_or_default();
+    let counts = glyphnet_data::stats::class_counts(train.labels(), classes);
     let class_weights = match &recipe.train.class_weights {
         None => None,
         Some(weights) => Some(weights.resolve(&counts).ok_or_else(|| {
@@ -405,7 +404,7 @@ fn trainer_options(
 
 fn predictions<'a>(
     source: &'a Source,
-    data: &'a TrainingData,
+    data: &'a TrainingData<'_>,
     validation: Option<&'a Evaluation>,
     test: Option<&'a Evaluation>,
 ) -> Vec<SplitPredictions<'a>> {

@@ -49,7 +49,7 @@ pub(crate) fn run(args: EvaluateArgs, out: &mut Out) -> Result<(), CliError> {
     let (mut measured, mut problems) = (Vec::new(), Vec::new());
     for part in wanted {
         match splits.get(part) {
-            Ok(dataset) => measured.push(measure(&model, part, dataset, &threads)?),
+            Ok(dataset) => measured.push(measure(&model, part, &dataset, &threads)?),
             Err(problem) => problems.push(problem),
         }
     }

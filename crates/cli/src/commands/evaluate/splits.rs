@@ -1,5 +1,7 @@
 //! Which images a split means: for the data of a run those that the run itself learned from and held out.
 
+use std::borrow::Cow;
+
 use glyphnet::train::TrainingData;
 use glyphnet_data::{Dataset, Part, Source};
 
@@ -9,13 +11,13 @@ use crate::error::CliError;
 /// The splits of some data as a model sees them.
 pub(super) struct Splits<'a> {
     source: &'a Source,
-    origin: Origin,
+    origin: Origin<'a>,
 }
 
 /// What the data are to the model.
-enum Origin {
+enum Origin<'a> {
     /// What its run was trained on, split as the run did.
-    Run(Box<TrainingData>),
+    Run(Box<TrainingData<'a>>),
     /// Other data than its run's.
     Other,
     /// Nobody knows: no run comes with the model.
@@ -46,14 +48,18 @@ impl<'a> Splits<'a> {
     }
 
     /// The images of a split, or why there are none.
-    pub(super) fn get(&self, part: Part) -> Result<&Dataset, String> {
+    pub(super) fn get(&self, part: Part) -> Result<Cow<'_, Dataset>, String> {
         if let (Origin::Run(data), Part::Train) = (&self.origin, part) {
-            return Ok(&data.train);
+            return Ok(Cow::Owned(data.train.to_dataset()));
         }
         if let (Origin::Run(data), Part::Validation) = (&self.origin, part) {
-            return data.validation.as_ref().ok_or_else(|| "the run held out no validation images".to_owned());
+            return data
+                .validation
+                .as_ref()
+                .map(Cow::Borrowed)
+                .ok_or_else(|| "the run held out no validation images".to_owned());
         }
-        let own = self.source.parts().find(|(own, _)| *own == part).map(|(_, data)| data);
+        let own = self.source.parts().find(|(own, _)| *own == part).map(|(_, data)| Cow::Borrowed(data));
         own.ok_or_else(|| {
             let name = &self.source.name;
             match (part, &self.origin) {

@@ -64,7 +64,7 @@ impl Facts {
         let splits = source.parts().map(|(part, data)| SplitFacts {
             name: part.to_string(),
             images: data.len(),
-            class_counts: class_counts(data, source.classes.len()),
+            class_counts: data.labels.as_ref().map(|l| class_counts(l.iter().copied(), source.classes.len())),
             pixels: pixel_statistics(&data.images)
                 .into_iter()
                 .map(|c| PixelFacts { min: c.min, max: c.max, mean: c.mean, std: c.std })
@@ -78,7 +78,7 @@ impl Facts {
             shape: source.shape(),
             classes: source.classes.clone(),
             columns,
-            polarity: Polarity::estimate(&source.train.images),
+            polarity: Polarity::estimate(source.train.images.iter(), source.shape()),
             splits: splits.collect(),
             shared: shared(source, &duplicates),
             contradictions: duplicates.contradictions().count(),
