@@ -17,7 +17,7 @@ pub(crate) fn run(args: SubmitArgs, out: &mut Out) -> Result<(), CliError> {
     let model = model::load(&args.model)?;
     let threads = Threads::new(args.threads.map_or(0, usize::from))?;
     let spinner = progress::spinner(format!("reading {}", args.input.display()));
-    let data = model::read_csv(&model, &args.input);
+    let data = threads.run(|| model::read_csv(&model, &args.input));
     spinner.finish_and_clear();
     let Dataset { images, labels } = data?;
     if labels.is_some() {

@@ -42,10 +42,10 @@ pub(crate) fn run(args: EvaluateArgs, out: &mut Out) -> Result<(), CliError> {
         (None, None) => DEFAULT_DATA.to_owned(),
     };
     let options = run.as_ref().map(|run| source::options_of(&run.recipe)).unwrap_or_default();
-    let source = model::open_for(&model, &data, &options)?;
+    let threads = Threads::new(args.threads.map_or(0, usize::from))?;
+    let source = threads.run(|| model::open_for(&model, &data, &options))?;
     let wanted = once(&args.splits);
     let splits = Splits::new(&source, run.as_ref(), &wanted, args.data.is_some())?;
-    let threads = Threads::new(args.threads.map_or(0, usize::from))?;
     let (mut measured, mut problems) = (Vec::new(), Vec::new());
     for part in wanted {
         match splits.get(part) {

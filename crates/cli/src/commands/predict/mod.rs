@@ -105,7 +105,7 @@ impl Work<'_> {
 
     /// All images of a CSV file, which must have the model's input size, and how many they are.
     fn read_csv(&self, path: &Path) -> Result<(Vec<u8>, Option<usize>), DataError> {
-        let images = model::read_csv(self.model, path)?.images;
+        let images = self.threads.run(|| model::read_csv(self.model, path))?.images;
         Ok((images.pixels().to_vec(), Some(images.len())))
     }
 

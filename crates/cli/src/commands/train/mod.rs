@@ -29,9 +29,9 @@ const RUNS: &str = "runs";
 
 pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
     let plan = Plan::new(&args)?;
-    let source = source::open(&plan.recipe.data.source, &source::options_of(&plan.recipe))?;
-    check(&plan.recipe, &source)?;
     let threads = Threads::new(plan.threads)?;
+    let source = threads.run(|| source::open(&plan.recipe.data.source, &source::options_of(&plan.recipe)))?;
+    check(&plan.recipe, &source)?;
     let folder = match &args.out {
         Some(path) => RunFolder::create(path),
         None => RunFolder::next(Path::new(RUNS), &plan.name),
