@@ -89,6 +89,7 @@ fn a_run_without_a_finished_epoch_counts_the_images_of_its_finished_steps() {
     assert!(outcome.interrupted);
     assert_eq!((outcome.best_epoch, outcome.images, outcome.validation, outcome.test), (0, 3 * 24, None, None));
     assert!(outcome.train_seconds > 0.0);
+    assert!(outcome.data_wait_seconds > 0.0, "the order of an epoch takes some time");
     assert!(folder.file("model.safetensors").exists());
     assert!(!folder.file("predictions.safetensors").exists(), "there is no prediction to hold");
 }

@@ -98,6 +98,9 @@ pub struct Outcome {
     pub best_epoch: u32,
     /// Seconds of training steps with their augmentation.
     pub train_seconds: f64,
+    /// Seconds in which no step could run because the next batch was not there: the time to order an epoch and to
+    /// put its batches together. Workers look up and vary their own images inside a step.
+    pub data_wait_seconds: f64,
     /// Images trained.
     pub images: u64,
     /// The best network on validation, of an interrupted run as its epoch found it; `None` where there is no such
@@ -181,6 +184,7 @@ struct Run<'a> {
     best: Option<(u32, Network)>,
     order: Vec<u32>,
     train_seconds: f64,
+    data_wait_seconds: f64,
     images: u64,
     notes: Vec<String>,
 }
@@ -219,6 +223,7 @@ impl<'a> Run<'a> {
             best: None,
             order: Vec::new(),
             train_seconds: 0.0,
+            data_wait_seconds: 0.0,
             images: 0,
             notes: watch.notes,
         })
@@ -236,6 +241,7 @@ impl<'a> Run<'a> {
         epoch: u32,
         observer: &mut dyn Observer,
     ) -> Result<Option<(f64, f64)>, Error> {
+        let mut waiting = Instant::now();
         let mut order = std::mem::take(&mut self.order);
         epoch_order(self.recipe.train.seed, epoch, train.len(), &mut order);
         let (mut loss, mut correct, mut images) = (0.0, 0, 0);
@@ -243,6 +249,7 @@ impl<'a> Run<'a> {
             let (augmenter, preprocess) = (self.augmenter.as_ref(), &self.preprocess);
             let batch = EpochBatch { data: train, rows, augmenter, preprocess, epoch };
             let started = Instant::now();
+            self.data_wait_seconds += started.duration_since(waiting).as_secs_f64();
             let learning_rate = self.schedule.learning_rate(self.trainer.steps());
             let sum = self.trainer.step(&batch, learning_rate);
             self.train_seconds += started.elapsed().as_secs_f64();
@@ -258,6 +265,7 @@ impl<'a> Run<'a> {
             if observer.stop_requested() {
                 return Ok(None);
             }
+            waiting = Instant::now();
         }
         self.order = order;
         Ok(Some((loss / images as f64, correct as f64 / images as f64)))
@@ -369,6 +377,7 @@ impl<'a> Run<'a> {
             history: self.history,
             best_epoch,
             train_seconds: self.train_seconds,
+            data_wait_seconds: self.data_wait_seconds,
             images: self.images,
             validation,
             test: test.map(|e| e.score),

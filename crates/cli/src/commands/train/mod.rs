@@ -84,8 +84,7 @@ fn write_metrics(plan: &Plan, options: &FitOptions, outcome: &Outcome, folder: &
         best_epoch: outcome.best_epoch,
         train_seconds: outcome.train_seconds,
         images_per_second: speed,
-        // Images are in memory and workers warp their own: nothing is ever waited for.
-        data_wait_seconds: 0.0,
+        data_wait_seconds: outcome.data_wait_seconds,
         validation: outcome.validation,
         test: outcome.test,
     };
