@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use glyphnet_kernels::{
-    Activation, ConvShape, DenseShape, DenseWeights, Isa, PoolShape, dense_forward, max_pool_inference,
+    Activation, ConvPool, ConvShape, DenseShape, DenseWeights, Isa, PoolShape, dense_forward, max_pool_inference,
     scale_shift_in_place,
 };
 
@@ -17,9 +17,6 @@ use super::convolve::{Convolution, describe_conv};
 use super::pool2d::describe_max_pool;
 use crate::nn::LayerSpec;
 use crate::nn::layer::{Backward, Needs, Op, OpContext, Pass, Tape, Values};
-
-/// Floats that a product may leave for the max-pool behind it, where that is more than one sample.
-const UNPOOLED: usize = 64 * 1024;
 
 /// What the weights belong to.
 pub(super) enum Product {
@@ -107,8 +104,6 @@ struct Pool {
     position: usize,
     /// How many must come before it.
     early: usize,
-    /// Samples that go through it together.
-    samples: usize,
 }
 
 impl Step {
@@ -194,6 +189,21 @@ impl FoldedOp {
         let biased = self.bias_range.is_some() || !self.folds.is_empty();
         self.bias = if biased { shift.iter().map(|&shift| shift as f32).collect() } else { Vec::new() };
     }
+
+    /// The product, the steps that must come before the max-pool, and the max-pool.
+    fn forward_pooled(&self, pool: &Pool, x: &[f32], y: &mut [f32], scratch: &mut [f32]) {
+        if let (Product::Conv(conv, convolution), 0) = (&self.product, pool.early) {
+            let shape = ConvPool { conv: *conv, pool: pool.shape, relu: self.relu };
+            return convolution.forward_pooled(&shape, x, &self.bias, y, &mut [], scratch);
+        }
+        let (z, scratch) = scratch.split_at_mut(self.product.output_len());
+        let samples = x.chunks_exact(self.product.input_len());
+        for (x, y) in samples.zip(y.chunks_exact_mut(pool.shape.output_len())) {
+            self.product.forward(self.isa, x, &self.bias, self.relu, z, scratch);
+            self.steps[..pool.early].iter().for_each(|step| step.run(self.isa, z));
+            max_pool_inference(self.isa, &pool.shape, z, y);
+        }
+    }
 }
 
 impl Op for FoldedOp {
@@ -218,7 +228,7 @@ impl Op for FoldedOp {
     }
 
     fn needs(&self) -> Needs {
-        let unpooled = self.pool.as_ref().map_or(0, |pool| pool.samples * self.product.output_len());
+        let unpooled = if self.pool.is_some() { self.product.output_len() } else { 0 };
         Needs { scratch: unpooled + self.product.scratch_len(), ..Needs::default() }
     }
 
@@ -238,8 +248,7 @@ impl Op for FoldedOp {
             LayerSpec::Activation(layer) => self.activate(layer.activation),
             LayerSpec::MaxPool2d(layer) if self.pool.is_none() => {
                 let Some(shape) = layer.shape(context.input) else { return false };
-                let (position, samples) = (self.steps.len(), (UNPOOLED / self.product.output_len()).max(1));
-                self.pool = Some(Pool { shape, position, early: position, samples });
+                self.pool = Some(Pool { shape, position: self.steps.len(), early: self.steps.len() });
             }
             _ => return false,
         }
@@ -260,23 +269,15 @@ impl Op for FoldedOp {
     }
 
     fn forward(&self, _: &Pass<'_>, x: &[f32], y: &mut [f32], _: Tape<'_>, scratch: &mut [f32]) {
-        let product = |x: &[f32], y: &mut [f32], scratch: &mut [f32]| {
-            self.product.forward(self.isa, x, &self.bias, self.relu, y, scratch);
-        };
-        let late = if let Some(pool) = &self.pool {
-            let (early, late) = self.steps.split_at(pool.early);
-            let parts = x.chunks(pool.samples * self.product.input_len());
-            for (x, y) in parts.zip(y.chunks_mut(pool.samples * pool.shape.output_len())) {
-                let unpooled = x.len() / self.product.input_len() * self.product.output_len();
-                let (z, scratch) = scratch.split_at_mut(unpooled);
-                product(x, z, scratch);
-                early.iter().for_each(|step| step.run(self.isa, z));
-                max_pool_inference(self.isa, &pool.shape, z, y);
+        let late = match &self.pool {
+            Some(pool) => {
+                self.forward_pooled(pool, x, y, scratch);
+                &self.steps[pool.early..]
             }
-            late
-        } else {
-            product(x, y, scratch);
-            &self.steps
+            None => {
+                self.product.forward(self.isa, x, &self.bias, self.relu, y, scratch);
+                &self.steps
+            }
         };
         late.iter().for_each(|step| step.run(self.isa, y));
     }
