@@ -24,7 +24,7 @@ class Settings:
     warmup: int = 20
     deep_steps: int = 200
     limit: int = 0
-    scalar_limit: int = 6_000
+    scalar_limit: int = 2_000
     seconds: float = 3.0
     images: int = 5_000
     peak_repeats: int = 101
