@@ -6,8 +6,12 @@ use glyphnet::evaluate::evaluate;
 use glyphnet::nn::{Kernels, Threads};
 use glyphnet::recipe::Recipe;
 use glyphnet::train::{Event, FitOptions, Observer, Outcome, RunFolder, TrainingData, fit};
-use glyphnet_data::{Dataset, ImageShape, Images, Source, SourceKind};
 use glyphnet_kernels::Isa;
+
+#[path = "common/rows.rs"]
+mod rows;
+
+use rows::source;
 
 const RECIPE: &str = r#"
 data.validation = 40
@@ -20,26 +24,6 @@ kind = "dense"
 units = "classes"
 activation = "softmax"
 "#;
-
-/// `n` images of 4 x 4 with the bright row that is their label.
-fn dataset(n: u32) -> Dataset {
-    let pixel = |image: u32, i: u32| if i / 4 == image % 4 { 200 } else { (image * 7 + i * 13) % 90 };
-    let pixels = (0..n).flat_map(|image| (0..16).map(move |i| pixel(image, i) as u8)).collect();
-    let images = Images::new(ImageShape::new(4, 4, 1), pixels).unwrap();
-    Dataset { images, labels: Some((0..n).map(|image| image % 4).collect()) }
-}
-
-fn source() -> Source {
-    Source {
-        name: "rows".to_owned(),
-        kind: SourceKind::Idx,
-        classes: (0..4).map(|class| class.to_string()).collect(),
-        train: dataset(200),
-        validation: None,
-        test: Some(dataset(30)),
-        notes: Vec::new(),
-    }
-}
 
 /// Asks to stop after so many steps.
 struct StopAfter {

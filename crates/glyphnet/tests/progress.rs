@@ -7,8 +7,13 @@ use glyphnet::evaluate::{evaluate, evaluate_with_progress};
 use glyphnet::nn::{Kernels, Threads};
 use glyphnet::recipe::Recipe;
 use glyphnet::train::{Event, FitOptions, Observer, fit};
-use glyphnet_data::{Dataset, ImageShape, Images, Part, Source, SourceKind};
+use glyphnet_data::{Dataset, Part};
 use glyphnet_kernels::Isa;
+
+#[path = "common/rows.rs"]
+mod rows;
+
+use rows::{dataset, source};
 
 const RECIPE: &str = r#"
 data.validation = 40
@@ -20,14 +25,6 @@ kind = "dense"
 units = "classes"
 activation = "softmax"
 "#;
-
-/// `n` images of 4 x 4 with the bright row that is their label.
-fn dataset(n: u32) -> Dataset {
-    let pixel = |image: u32, i: u32| if i / 4 == image % 4 { 200 } else { (image * 7 + i * 13) % 90 };
-    let pixels = (0..n).flat_map(|image| (0..16).map(move |i| pixel(image, i) as u8)).collect();
-    let images = Images::new(ImageShape::new(4, 4, 1), pixels).unwrap();
-    Dataset { images, labels: Some((0..n).map(|image| image % 4).collect()) }
-}
 
 /// What was said while a split was evaluated.
 #[derive(Default)]
@@ -44,19 +41,10 @@ impl Observer for Heard {
 /// A model that has seen the rows, and what was heard meanwhile.
 fn trained() -> (Model, Heard) {
     let recipe = Recipe::from_toml(RECIPE, "test").unwrap();
-    let source = Source {
-        name: "rows".to_owned(),
-        kind: SourceKind::Idx,
-        classes: (0..4).map(|class| class.to_string()).collect(),
-        train: dataset(200),
-        validation: None,
-        test: Some(dataset(30)),
-        notes: Vec::new(),
-    };
     let options =
         FitOptions { threads: Threads::new(2).unwrap(), isa: Isa::detect(), folder: None, kernels: Kernels::default() };
     let mut heard = Heard::default();
-    let outcome = fit(&recipe, &source, &options, &mut heard).unwrap();
+    let outcome = fit(&recipe, &source(), &options, &mut heard).unwrap();
     (outcome.model, heard)
 }
 

@@ -91,7 +91,7 @@ fn behind_a_pool(c: &mut Criterion, isa: Isa) {
         let (mut scratch, mut indices) = (Buffer::new(both.scratch_len()), vec![0; both.indices_len()]);
         let (mut gathered, mut db) = (Buffer::new(shape.weights_len()), Buffer::new(shape.filters));
         let (mut weights, mut dx) = (PooledWeights::new(isa, both), Buffer::new(shape.input_len()));
-        weights.pack(isa, &values(2, shape.weights_len()));
+        weights.pack(&values(2, shape.weights_len()));
         for (name, with_input) in [("weight gradient", false), ("both gradients", true)] {
             group.bench_function(BenchmarkId::new(name, live), |b| {
                 b.iter(|| {

@@ -55,7 +55,7 @@ fn check_input(conv: &ConvShape, window: (usize, usize), stride: (usize, usize),
         let mut indices = vec![u32::MAX; shape.indices_len()];
         let (mut gathered, mut db) = (vec![0.0; w.len()], vec![0.5; conv.filters]);
         let mut packed = PooledWeights::new(isa, &shape);
-        packed.pack(isa, &w);
+        packed.pack(&w);
         let mut dx = vec![f32::NAN; x.len()];
         let gradients = PooledGradients { gathered: &mut gathered, db: &mut db, dx: Some((&packed, &mut dx)) };
         pooled_gradients(isa, &shape, x, side, gradients, &mut scratch, &mut indices);

@@ -64,9 +64,7 @@ impl Chunk {
             gathered: plan.stages.iter().map(|stage| Buffer::new(stage.op.needs().gathered)).collect(),
         }
     }
-}
 
-impl Chunk {
     /// Values of gradients and sums that [`Chunk::new`] makes room for.
     pub(super) fn gradient_words(plan: &Plan, weights: usize, samples: usize) -> u64 {
         let borders = plan.segments[1..].iter().map(|segment| {
@@ -96,9 +94,7 @@ impl Worker {
             activations: keep.then(|| Activations::new(plan, group)),
         }
     }
-}
 
-impl Worker {
     /// Values that [`Worker::new`] makes room for, without activations.
     pub(super) fn scratch_words(plan: &Plan, group: usize) -> u64 {
         let scratch = (plan.scratch() + plan.scratch_indices()) as u64;

@@ -12,20 +12,18 @@ use crate::{Buffer, Isa, Pad, tile};
 /// The kernel of one convolution in the order that its input's gradient takes behind a pool.
 #[derive(Debug)]
 pub struct PooledWeights {
+    isa: Isa,
     shape: ConvShape,
-    /// Channels that lie together: all of a kernel row, or one register of them.
     order: Order,
-    data: Buffer,
-    /// The kernel, filter by filter.
-    filters: Option<Buffer>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The kernel, filter by filter: filters x kernel_height x (kernel_width x channels), and, where a window's patch is summed in
+/// registers, the same once more by registers of channels.
+#[derive(Debug)]
 enum Order {
-    /// filters x kernel_height x (kernel_width x channels)
-    Rows,
-    /// registers of channels x filters x 9 x lanes
-    Registers,
+    Rows(Buffer),
+    /// The second is registers of channels x filters x 9 x lanes.
+    Registers(Buffer, Buffer),
 }
 
 /// Registers of an instruction set that can hold the 4x4 patch of a window beside the operands.
@@ -51,29 +49,32 @@ impl PooledWeights {
     /// Room for the kernel, all zero.
     pub fn new(isa: Isa, shape: &ConvPool) -> PooledWeights {
         let (conv, lanes) = (shape.conv, isa.lanes());
-        let registers = isa.run(RegisterCount) >= PATCH_REGISTERS && is_four_by_four(&conv, &shape.pool);
-        let (order, len) = match registers {
-            true => (Order::Registers, conv.channels.div_ceil(lanes) * lanes * conv.filters * 9),
-            false => (Order::Rows, conv.weights_len()),
+        let by_filter = Buffer::new(conv.weights_len());
+        let order = if isa.run(RegisterCount) >= PATCH_REGISTERS && is_four_by_four(&conv, &shape.pool) {
+            Order::Registers(by_filter, Buffer::new(conv.channels.div_ceil(lanes) * lanes * conv.filters * 9))
+        } else {
+            Order::Rows(by_filter)
         };
-        let filters = registers.then(|| Buffer::new(conv.weights_len()));
-        PooledWeights { shape: conv, order, data: Buffer::new(len), filters }
+        PooledWeights { isa, shape: conv, order }
     }
 
     /// Floats that the packed weights take.
     pub fn floats(&self) -> usize {
-        self.data.len() + self.filters.as_ref().map_or(0, |filters| filters.len())
+        match &self.order {
+            Order::Rows(by_filter) => by_filter.len(),
+            Order::Registers(by_filter, blocks) => by_filter.len() + blocks.len(),
+        }
     }
 
     /// Takes in `weights` (HWIO).
-    pub fn pack(&mut self, isa: Isa, weights: &[f32]) {
+    pub fn pack(&mut self, weights: &[f32]) {
         let ConvShape { filters, channels, .. } = self.shape;
         assert_eq!(weights.len(), self.shape.weights_len(), "kernel has the wrong size");
-        let by_filter = self.filters.as_mut().unwrap_or(&mut self.data);
+        let (Order::Rows(by_filter) | Order::Registers(by_filter, _)) = &mut self.order;
         transpose(weights.len() / filters, filters, weights, by_filter);
-        if let Some(by_filter) = &self.filters {
-            let lanes = isa.lanes();
-            for (r, block) in self.data.chunks_exact_mut(filters * 9 * lanes).enumerate() {
+        if let Order::Registers(by_filter, blocks) = &mut self.order {
+            let lanes = self.isa.lanes();
+            for (r, block) in blocks.chunks_exact_mut(filters * 9 * lanes).enumerate() {
                 let width = lanes.min(channels - r * lanes);
                 for (to, from) in block.chunks_exact_mut(lanes).zip(by_filter.chunks_exact(channels)) {
                     to[..width].copy_from_slice(&from[r * lanes..r * lanes + width]);
@@ -85,12 +86,13 @@ impl PooledWeights {
     /// Overwrites `dx`, the gradient of one sample's padded input.
     pub(super) fn spread(&self, isa: Isa, shape: &ConvPool, winners: &Winners<'_>, dx: &mut [f32]) {
         assert_eq!(self.shape, shape.conv, "weights were packed for another convolution");
-        match self.order {
-            Order::Rows => {
+        assert_eq!(self.isa, isa, "weights were packed for another instruction set");
+        match &self.order {
+            Order::Rows(weights) => {
                 dx.fill(0.0);
-                isa.run(Rows { shape, winners, weights: &self.data, dx });
+                isa.run(Rows { shape, winners, weights, dx });
             }
-            Order::Registers => isa.run(Registers { shape, winners, weights: &self.data, dx }),
+            Order::Registers(_, weights) => isa.run(Registers { shape, winners, weights, dx }),
         }
     }
 }

@@ -72,7 +72,7 @@ impl Op for ConvPoolOp {
         let kernel = &values.weights[self.kernel.clone()];
         self.forward.pack(kernel);
         if let Some(weights) = &mut self.weights {
-            weights.pack(self.isa, kernel);
+            weights.pack(kernel);
         }
     }
 
