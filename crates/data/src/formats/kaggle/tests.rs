@@ -114,8 +114,15 @@ fn any_number_of_threads_reads_the_same_and_finds_the_first_error() {
     }
     let mut blank = lines.clone();
     blank.splice(lines.len() / 4..lines.len() / 4, vec![Vec::new(); 2 * BLOCK]);
+    // From the middle of a block on: whoever has the next block fails at its first line, before the first error is found.
+    let mut ruined = lines.clone();
+    ruined[3 * lines.len() / 8..].iter_mut().for_each(|line| line.push(b'x'));
     for threads in [1, 2, 5] {
         assert_eq!(read(&lines, threads).unwrap(), sound);
+        for _ in 0..10 {
+            let error = read(&ruined, threads).unwrap_err();
+            assert!(error.contains(&format!("line {}, column 'pixel48'", 3 * lines.len() / 8 + 1)), "{error}");
+        }
         let error = read(&broken, threads).unwrap_err();
         assert!(error.contains(&format!("line {}, column 'pixel48'", lines.len() / 3 + 1)), "{error}");
         let error = read(&blank, threads).unwrap_err();
