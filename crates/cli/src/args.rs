@@ -100,7 +100,7 @@ pub(crate) struct TrainArgs {
     /// Threads to use [default: all cores]; they do not change the result
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// Instruction set: auto, avx512, avx2, neon or scalar
+    /// Instruction set, for reading CSV and augmentation too: auto, avx512, avx2, neon or scalar
     #[arg(long, value_name = "SET", default_value = "auto")]
     pub(crate) simd: String,
     /// One epoch only

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use glyphnet_data::augment::{AugmentConfig, Augmenter};
 use glyphnet_data::{OpenOptions, open};
+use glyphnet_kernels::Isa;
 
 const BLOCK: usize = 1000;
 
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = std::env::args().nth(1).ok_or("name the folder with MNIST's files")?;
     let images = open(&folder, &OpenOptions::default())?.train.images;
     let config = AugmentConfig { rotation: 10.0, zoom: 0.1, width_shift: 0.1, height_shift: 0.1, ..Default::default() };
-    let augmenter = Augmenter::new(&config, images.shape(), 0)?;
+    let augmenter = Augmenter::new(&config, images.shape(), 0, Isa::detect())?;
     let mut output = vec![0.0; images.shape().len()];
     let mut times = Vec::new();
     for first in (0..images.len() - BLOCK).step_by(BLOCK) {

@@ -9,11 +9,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use glyphnet_data::formats::kaggle::read_csv;
+use glyphnet_kernels::Isa;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let file = std::env::args().nth(1).ok_or("name the CSV file to read")?;
     let start = Instant::now();
-    let data = read_csv(Path::new(&file), None)?;
+    let data = read_csv(Path::new(&file), None, Isa::detect())?;
     let seconds = start.elapsed().as_secs_f64();
     println!("{}", serde_json::json!({ "seconds": seconds, "images": data.len() }));
     Ok(())

@@ -98,7 +98,7 @@ fn open_folder(source: &str, folder: &Path, options: &OpenOptions) -> Result<Sou
         return idx::read_folder(source, folder, &files);
     }
     if let Some(name) = ["train.csv", "train.csv.gz"].into_iter().find(|n| listing.files.iter().any(|f| f == n)) {
-        return kaggle::read_source(source, &folder.join(name), options.size);
+        return kaggle::read_source(source, &folder.join(name), options);
     }
     if !listing.folders.is_empty() {
         return folder::read_source(source, folder, options);
@@ -113,7 +113,7 @@ fn open_file(source: &str, path: &Path, options: &OpenOptions) -> Result<Source,
         return open_folder(source, folder, options);
     }
     if kaggle::is_csv_name(&name) {
-        return kaggle::read_source(source, path, options.size);
+        return kaggle::read_source(source, path, options);
     }
     if npz::is_npz(path)? {
         return npz::read_source(source, path);

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use glyphnet_kernels::Isa;
 use sha2::{Digest, Sha256};
 
 use crate::error::DataError;
@@ -127,6 +128,8 @@ pub struct OpenOptions {
     pub channels: Option<usize>,
     /// The filter that resizing uses.
     pub resize: ResizeFilter,
+    /// The instruction set to read CSV with; it does not change what is read.
+    pub isa: Isa,
 }
 
 /// Where labels come from and how many classes they may name.

@@ -21,6 +21,28 @@ enum Inner {
     Neon(pulp::aarch64::Neon),
 }
 
+/// Plain code without intrinsics, for the compiler to vectorize anew for each instruction set.
+pub trait Vectorize {
+    /// What [`run`](Vectorize::run) returns.
+    type Output;
+
+    /// The work. It and all that it calls must be `#[inline(always)]`: what is not inlined is compiled for the
+    /// plain instruction set, once.
+    fn run(self) -> Self::Output;
+}
+
+/// [`Vectorize`] as [`pulp`] takes it.
+struct Plain<W>(W);
+
+impl<W: Vectorize> WithSimd for Plain<W> {
+    type Output = W::Output;
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) -> W::Output {
+        self.0.run()
+    }
+}
+
 /// Why a named instruction set cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IsaError {
@@ -81,6 +103,12 @@ impl Isa {
         }
     }
 
+    /// Does `work` compiled for this instruction set. The result depends on the set only where `work` lets it.
+    #[inline]
+    pub fn vectorize<W: Vectorize>(self, work: W) -> W::Output {
+        self.run(Plain(work))
+    }
+
     /// Runs `kernel` compiled for this instruction set.
     #[inline]
     pub(crate) fn run<K: WithSimd>(self, kernel: K) -> K::Output {
@@ -93,6 +121,13 @@ impl Isa {
             #[cfg(target_arch = "aarch64")]
             Inner::Neon(simd) => Simd::vectorize(simd, kernel),
         }
+    }
+}
+
+/// The fastest set, as [`Isa::detect`].
+impl Default for Isa {
+    fn default() -> Isa {
+        Isa::detect()
     }
 }
 

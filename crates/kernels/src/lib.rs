@@ -52,7 +52,7 @@ pub use dense::{
 };
 pub use dropout::{dropout_backward, dropout_forward};
 pub use elementwise::{add_in_place, clip_in_place, scale_in_place, sum_chunks, sum_of_squares};
-pub use isa::{Isa, IsaError};
+pub use isa::{Isa, IsaError, Vectorize};
 pub use loss::{
     LossOptions, LossSum, softmax_cross_entropy, softmax_cross_entropy_loss, softmax_cross_entropy_targets,
 };

@@ -27,7 +27,7 @@ pub(crate) fn open_for(model: &Model, name: &str, options: &OpenOptions) -> Resu
     if opened.kind == SourceKind::Folder && opened.shape() != input {
         let size = Some((input.height, input.width));
         let resize = model.preprocess().resize;
-        opened = source::open(name, &OpenOptions { size, channels: Some(input.channels), resize })?;
+        opened = source::open(name, &OpenOptions { size, channels: Some(input.channels), resize, isa: model.isa() })?;
     }
     if opened.shape() != input {
         let shape = opened.shape();
@@ -42,7 +42,7 @@ pub(crate) fn read_csv(model: &Model, path: &Path) -> Result<Dataset, DataError>
     let input = model.input();
     // A CSV file does not tell the sides of images that are not square.
     let size = (input.height != input.width).then_some((input.height, input.width));
-    let data = kaggle::read_csv(path, size)?;
+    let data = kaggle::read_csv(path, size, model.isa())?;
     if data.images.shape() != input {
         let problem = format!("the images are {}, but the model takes {input}", data.images.shape());
         return Err(DataError::Csv { path: path.to_owned(), line: 1, column: None, problem });

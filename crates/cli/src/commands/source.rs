@@ -39,5 +39,6 @@ pub(crate) fn options_of(recipe: &Recipe) -> OpenOptions {
         size: recipe.data.image_size.map(|[height, width]| (height, width)),
         channels: recipe.data.channels,
         resize: recipe.preprocess.resize,
+        ..OpenOptions::default()
     }
 }

@@ -58,7 +58,7 @@ fn cases() -> Vec<Case> {
         Case {
             reference: case["reference"].as_str().unwrap().to_owned(),
             name: case.to_string(),
-            augmenter: Augmenter::new(&config, shape, 0).unwrap(),
+            augmenter: Augmenter::new(&config, shape, 0, Isa::detect()).unwrap(),
             fill,
             draw: draw_of(&case["draw"]),
             input: input.to_vec(),

@@ -18,6 +18,7 @@
 mod draw;
 mod warp;
 
+use glyphnet_kernels::Isa;
 use serde::{Deserialize, Serialize};
 
 use crate::ImageShape;
@@ -156,14 +157,15 @@ pub struct Augmenter {
     ranges: Ranges,
     plane: Plane,
     seed: u64,
+    isa: Isa,
 }
 
 impl Augmenter {
-    /// An augmenter for images of `shape`, whose draws depend on `seed`.
+    /// An augmenter for images of `shape`, whose draws depend on `seed`. `isa` decides how fast it is, not what comes out.
     ///
     /// # Errors
     /// A setting out of its range, or a shape that holds nothing or too much.
-    pub fn new(config: &AugmentConfig, shape: ImageShape, seed: u64) -> Result<Augmenter, AugmentError> {
+    pub fn new(config: &AugmentConfig, shape: ImageShape, seed: u64, isa: Isa) -> Result<Augmenter, AugmentError> {
         let sides = [shape.height, shape.width].iter().all(|side| (1..=MAX_SIDE).contains(side));
         let values = (shape.height.saturating_mul(shape.width)).saturating_mul(shape.channels);
         if !sides || values == 0 || i32::try_from(values).is_err() {
@@ -171,7 +173,7 @@ impl Augmenter {
         }
         config.validate(shape)?;
         let plane = Plane { shape, fill: config.fill, fill_value: config.fill_value };
-        Ok(Augmenter { ranges: Ranges::new(config, shape), plane, seed })
+        Ok(Augmenter { ranges: Ranges::new(config, shape), plane, seed, isa })
     }
 
     /// The shape of the images, `H x W x C`.
@@ -187,14 +189,15 @@ impl Augmenter {
     /// Writes the variation `draw` of `input` to `output`; both hold `H x W x C` values in raw units (0..=255).
     /// Nothing is allocated. [`Draw::IDENTITY`] gives the input itself, bit for bit.
     ///
-    /// The order is Keras's: warp, channel shift, flips, brightness. The same bits come out on every platform.
+    /// The order is Keras's: warp, channel shift, flips, brightness. The same bits come out of every instruction set on
+    /// every platform.
     ///
     /// # Panics
     /// If `input` or `output` is not of that length.
     pub fn apply(&self, draw: &Draw, input: &[u8], output: &mut [f32]) {
         let size = self.plane.shape.len();
         assert!(input.len() == size && output.len() == size, "apply needs an input and an output of {size} values");
-        warp(&self.plane, draw, input, output);
+        warp(self.isa, &self.plane, draw, input, output);
         if draw.channel_shift != 0.0 {
             shift_channels(draw.channel_shift, output);
         }

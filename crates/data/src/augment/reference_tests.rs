@@ -2,7 +2,6 @@
 
 use glyphnet_kernels::random::{Purpose, Stream};
 
-use super::warp::warp_plane;
 use super::*;
 
 const FILLS: [Fill; 4] = [Fill::Nearest, Fill::Constant, Fill::Reflect, Fill::Wrap];
@@ -92,7 +91,7 @@ fn the_warp_is_what_its_definition_says() {
     let mut largest = 0.0_f64;
     for_many(|plane, draw, input| {
         let mut output = vec![f32::NAN; input.len()];
-        warp(plane, draw, input, &mut output);
+        warp(Isa::detect(), plane, draw, input, &mut output);
         let map = draw.inverse_map(plane.shape).unwrap();
         for (index, &value) in output.iter().enumerate() {
             let expected = defined(plane, &map, input, index);
@@ -104,14 +103,17 @@ fn the_warp_is_what_its_definition_says() {
     println!("largest difference {largest}");
 }
 
-/// What runs on this machine against the same code compiled for every machine.
 #[test]
 fn every_instruction_set_gives_the_same_bits() {
     for_many(|plane, draw, input| {
-        let (mut dispatched, mut plain) = (vec![f32::NAN; input.len()], vec![f32::NAN; input.len()]);
-        warp(plane, draw, input, &mut dispatched);
-        warp_plane(plane, &draw.inverse_map(plane.shape).unwrap(), input, &mut plain);
-        let same = dispatched.iter().zip(&plain).all(|(a, b)| a.to_bits() == b.to_bits());
-        assert!(same, "bits differ with {plane:?}, {draw:?}");
+        let bits = |isa: Isa| {
+            let mut output = vec![f32::NAN; input.len()];
+            warp(isa, plane, draw, input, &mut output);
+            output.into_iter().map(f32::to_bits).collect::<Vec<_>>()
+        };
+        let plain = bits(Isa::SCALAR);
+        for isa in Isa::available() {
+            assert!(bits(isa) == plain, "{isa}: bits differ with {plane:?}, {draw:?}");
+        }
     });
 }

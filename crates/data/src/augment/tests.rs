@@ -25,7 +25,7 @@ fn picture(shape: ImageShape) -> Vec<u8> {
 
 fn applied(config: &AugmentConfig, shape: ImageShape, draw: &Draw) -> Vec<f32> {
     let mut output = vec![f32::NAN; shape.len()];
-    Augmenter::new(config, shape, 0).unwrap().apply(draw, &picture(shape), &mut output);
+    Augmenter::new(config, shape, 0, Isa::detect()).unwrap().apply(draw, &picture(shape), &mut output);
     output
 }
 
@@ -49,7 +49,7 @@ fn a_recipe_table_reads_with_defaults_and_refuses_unknown_keys() {
 
 #[test]
 fn settings_out_of_range_are_named() {
-    let message = |config: AugmentConfig| Augmenter::new(&config, SHAPE, 0).unwrap_err().to_string();
+    let message = |config: AugmentConfig| Augmenter::new(&config, SHAPE, 0, Isa::detect()).unwrap_err().to_string();
     let base = AugmentConfig::default;
     let cases = [
         (AugmentConfig { rotation: -1.0, ..base() }, "augment.rotation = -1: must be from 0 to 180 degrees"),
@@ -69,29 +69,32 @@ fn settings_out_of_range_are_named() {
     }
     for shape in [(0, 28, 1), (28, 0, 1), (28, 28, 0), (1, 5_000_000, 1), (65_536, 65_536, 1), (2, 2, usize::MAX)] {
         let shape = ImageShape { height: shape.0, width: shape.1, channels: shape.2 };
-        assert!(matches!(Augmenter::new(&base(), shape, 0), Err(AugmentError::Shape { .. })), "{shape:?}");
+        assert!(
+            matches!(Augmenter::new(&base(), shape, 0, Isa::detect()), Err(AugmentError::Shape { .. })),
+            "{shape:?}"
+        );
     }
 }
 
 #[test]
 fn draws_depend_on_seed_epoch_and_image_alone() {
-    let augmenter = Augmenter::new(&everything(), SHAPE, 7).unwrap();
+    let augmenter = Augmenter::new(&everything(), SHAPE, 7, Isa::detect()).unwrap();
     let forwards: Vec<Draw> = (0..100).map(|image| augmenter.draw(3, image)).collect();
     let mut backwards: Vec<Draw> = (0..100).rev().map(|image| augmenter.draw(3, image)).collect();
     backwards.reverse();
     assert_eq!(forwards, backwards);
     assert_ne!(augmenter.draw(3, 5), augmenter.draw(4, 5));
     assert_ne!(augmenter.draw(3, 5), augmenter.draw(3, 6));
-    assert_ne!(augmenter.draw(3, 5), Augmenter::new(&everything(), SHAPE, 8).unwrap().draw(3, 5));
+    assert_ne!(augmenter.draw(3, 5), Augmenter::new(&everything(), SHAPE, 8, Isa::detect()).unwrap().draw(3, 5));
 }
 
 #[test]
 fn switching_one_setting_off_changes_no_other_draw() {
-    let full = Augmenter::new(&everything(), SHAPE, 7).unwrap().draw(0, 0);
+    let full = Augmenter::new(&everything(), SHAPE, 7, Isa::detect()).unwrap().draw(0, 0);
     let config = AugmentConfig { rotation: 0.0, horizontal_flip: false, brightness: None, ..everything() };
-    let part = Augmenter::new(&config, SHAPE, 7).unwrap().draw(0, 0);
+    let part = Augmenter::new(&config, SHAPE, 7, Isa::detect()).unwrap().draw(0, 0);
     assert_eq!(part, Draw { theta: 0.0, flip_horizontal: false, brightness: 1.0, ..full });
-    let none = Augmenter::new(&AugmentConfig::default(), SHAPE, 7).unwrap();
+    let none = Augmenter::new(&AugmentConfig::default(), SHAPE, 7, Isa::detect()).unwrap();
     assert!((0..50).all(|image| none.draw(1, image) == Draw::IDENTITY));
 }
 
@@ -99,7 +102,7 @@ fn switching_one_setting_off_changes_no_other_draw() {
 #[test]
 fn draws_are_uniform_over_their_ranges() {
     let shape = ImageShape { height: 40, width: 20, channels: 3 };
-    let augmenter = Augmenter::new(&everything(), shape, 11).unwrap();
+    let augmenter = Augmenter::new(&everything(), shape, 11, Isa::detect()).unwrap();
     let draws: Vec<Draw> = (0..20_000).map(|i| augmenter.draw(i % 4, i)).collect();
     type Part = (&'static str, f64, f64, fn(&Draw) -> f64);
     let parts: [Part; 8] = [
@@ -202,7 +205,7 @@ fn channels_are_independent_and_precision_does_not_depend_on_size() {
         let config = AugmentConfig { fill, ..AugmentConfig::default() };
         let run = |shape: ImageShape, pixels: &[u8]| {
             let mut output = vec![0.0; shape.len()];
-            Augmenter::new(&config, shape, 0).unwrap().apply(&draw, pixels, &mut output);
+            Augmenter::new(&config, shape, 0, Isa::detect()).unwrap().apply(&draw, pixels, &mut output);
             output
         };
         let (grey, colour) = (run(shape(small), &grey), run(shape(large), &colour));
@@ -213,7 +216,7 @@ fn channels_are_independent_and_precision_does_not_depend_on_size() {
     let ramp: Vec<u8> = (0..4080).map(|x| (x / 16) as u8).collect();
     let mut output = vec![0.0; 4080];
     let draw = Draw { tx: 0.4, ..Draw::IDENTITY };
-    Augmenter::new(&AugmentConfig::default(), wide, 0).unwrap().apply(&draw, &ramp, &mut output);
+    Augmenter::new(&AugmentConfig::default(), wide, 0, Isa::detect()).unwrap().apply(&draw, &ramp, &mut output);
     for (x, &value) in output.iter().enumerate().take(4079) {
         let expected = f32::from(ramp[x]) + 0.4 * f32::from(ramp[x + 1] - ramp[x]);
         assert!((value - expected).abs() < 1e-4, "column {x}: {value} for {expected}");
@@ -223,7 +226,7 @@ fn channels_are_independent_and_precision_does_not_depend_on_size() {
 #[test]
 fn brightness_clips_to_the_grey_range_and_channel_shift_to_the_image() {
     let shape = ImageShape { height: 1, width: 4, channels: 1 };
-    let augmenter = Augmenter::new(&AugmentConfig::default(), shape, 0).unwrap();
+    let augmenter = Augmenter::new(&AugmentConfig::default(), shape, 0, Isa::detect()).unwrap();
     let run = |draw: Draw| {
         let mut output = [0.0; 4];
         augmenter.apply(&draw, &[10, 100, 150, 200], &mut output);

@@ -5,6 +5,8 @@
 //! arrays, which compilers turn into vector code. For images of up to 4,096 values the four neighbours of each pixel
 //! are first packed into one word, so that an output pixel costs one load, and that without a bounds check.
 
+use glyphnet_kernels::{Isa, Vectorize};
+
 use super::Fill;
 use super::draw::{Draw, InverseMap};
 use crate::ImageShape;
@@ -31,11 +33,10 @@ pub(super) struct Plane {
 
 /// Warps and flips `input` to `output`, both `H x W x C` in raw units.
 ///
-/// Compiled for each instruction set and dispatched at run time. Nothing here is contracted or reordered, so all of
-/// them give the same bits.
-pub(super) fn warp(plane: &Plane, draw: &Draw, input: &[u8], output: &mut [f32]) {
+/// Compiled for each instruction set. Nothing here is contracted or reordered, so all of them give the same bits.
+pub(super) fn warp(isa: Isa, plane: &Plane, draw: &Draw, input: &[u8], output: &mut [f32]) {
     match draw.inverse_map(plane.shape) {
-        Some(map) => pulp::Arch::new().dispatch(Warp { plane, map, input, output: &mut *output }),
+        Some(map) => isa.vectorize(Warp { plane, map, input, output: &mut *output }),
         None => output.iter_mut().zip(input).for_each(|(out, &pixel)| *out = f32::from(pixel)),
     }
     flip(plane.shape, draw, output);
@@ -49,17 +50,17 @@ struct Warp<'a> {
     output: &'a mut [f32],
 }
 
-impl pulp::NullaryFnOnce for Warp<'_> {
+impl Vectorize for Warp<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn call(self) {
+    fn run(self) {
         warp_plane(self.plane, &self.map, self.input, self.output);
     }
 }
 
 #[inline(always)]
-pub(super) fn warp_plane(plane: &Plane, map: &InverseMap, input: &[u8], output: &mut [f32]) {
+fn warp_plane(plane: &Plane, map: &InverseMap, input: &[u8], output: &mut [f32]) {
     let source = Source::new(plane, input);
     // Constant numbers of channels and of values let the compiler unroll loops and leave out bounds checks.
     match (plane.shape.channels, input.len()) {

@@ -15,8 +15,10 @@ mod write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use glyphnet_kernels::Isa;
+
 use crate::error::DataError;
-use crate::source::{Source, SourceKind, class_names};
+use crate::source::{OpenOptions, Source, SourceKind, class_names};
 use crate::types::{Dataset, Images};
 
 use blocks::Blocks;
@@ -27,15 +29,16 @@ pub(crate) use write::write;
 /// Reads one CSV file of images, with labels if it has a `label` column.
 ///
 /// `size` gives the height and width of images that are not square; without it the number of pixels must be a square.
+/// `isa` decides how fast it is read, not what comes out.
 ///
 /// # Errors
 /// An empty file, a header that names a column twice, out of order or not at all, pixels that make no image, a ragged
 /// line, a value that is no whole number of 0..=255 (65,535 for labels), no lines: each with line and column.
-pub fn read_csv(path: &Path, size: Option<(usize, usize)>) -> Result<Dataset, DataError> {
+pub fn read_csv(path: &Path, size: Option<(usize, usize)>, isa: Isa) -> Result<Dataset, DataError> {
     let (blocks, first_line) = Blocks::open(path)?;
     let header = Header::parse(path, &first_line)?;
     let shape = header.shape(path, size)?;
-    let Rows { pixels, labels } = rows::parse(path, &header, blocks)?;
+    let Rows { pixels, labels } = rows::parse(isa, path, &header, blocks)?;
     if pixels.is_empty() {
         let problem = "the file ends after its header: there are no images".to_string();
         return Err(DataError::Csv { path: path.to_path_buf(), line: 1, column: None, problem });
@@ -50,14 +53,15 @@ pub(crate) fn is_csv_name(name: &str) -> bool {
 }
 
 /// Reads `train.csv`, and the `test.csv` beside it if there is one.
-pub(crate) fn read_source(name: &str, path: &Path, size: Option<(usize, usize)>) -> Result<Source, DataError> {
+pub(crate) fn read_source(name: &str, path: &Path, options: &OpenOptions) -> Result<Source, DataError> {
     let test_path = sibling(path);
-    let train = read_csv(path, size)?;
+    let read = |path: &Path| read_csv(path, options.size, options.isa);
+    let train = read(path)?;
     if train.labels.is_none() {
         let problem = "there is no 'label' column: this is a file to predict, not one to learn from".to_string();
         return Err(DataError::Csv { path: path.to_path_buf(), line: 1, column: Some("label".into()), problem });
     }
-    let test = test_path.as_ref().map(|p| read_csv(p, size)).transpose()?;
+    let test = test_path.as_deref().map(read).transpose()?;
     if let (Some(test), Some(place)) = (&test, &test_path)
         && test.images.shape() != train.images.shape()
     {

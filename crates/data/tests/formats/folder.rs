@@ -78,7 +78,8 @@ fn sizes_are_kept_or_brought_together_and_said() {
     assert_eq!(source.shape(), ImageShape::new(32, 32, 1));
     assert!(source.notes[0].contains("resized images of 2 sizes (40 x 64, 80 x 100) to 32 x 32"), "{:?}", source.notes);
     assert!(source.train.images.get(2).iter().all(|&v| v == 11));
-    let options = OpenOptions { size: Some((5, 4)), channels: Some(3), resize: ResizeFilter::Lanczos3 };
+    let options =
+        OpenOptions { size: Some((5, 4)), channels: Some(3), resize: ResizeFilter::Lanczos3, ..OpenOptions::default() };
     let source = open(folder.path("").to_str().unwrap(), &options).unwrap();
     assert_eq!(source.shape(), ImageShape::new(5, 4, 3));
 }

@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
             preprocess,
             trainer: Trainer::new(network, options.threads.clone(), trainer_options)?,
             schedule: Schedule::new(recipe.schedule.as_ref(), base, steps, recipe.train.epochs),
-            augmenter: recipe.augment.as_ref().map(|a| Augmenter::new(a, shape, seed)).transpose()?,
+            augmenter: recipe.augment.as_ref().map(|a| Augmenter::new(a, shape, seed, options.isa)).transpose()?,
             best_keeper: watch.best,
             early_stopping: watch.stop,
             reduce_lr: watch.reduce,

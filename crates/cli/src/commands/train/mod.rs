@@ -9,9 +9,8 @@ use std::path::Path;
 
 use glyphnet::data::augment::Augmenter;
 use glyphnet::nn::{Kernels, Sequential, Threads};
-use glyphnet::recipe::Recipe;
 use glyphnet::train::{FitOptions, Metrics, Outcome, RunFolder, TrainingData, fit};
-use glyphnet_data::{Source, SourceKind};
+use glyphnet_data::{OpenOptions, Source, SourceKind};
 
 use self::plan::Plan;
 use self::watch::Watch;
@@ -30,8 +29,9 @@ const RUNS: &str = "runs";
 pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
     let plan = Plan::new(&args)?;
     let threads = Threads::new(plan.threads)?;
-    let source = threads.run(|| source::open(&plan.recipe.data.source, &source::options_of(&plan.recipe)))?;
-    check(&plan.recipe, &source)?;
+    let open_options = OpenOptions { isa: plan.isa, ..source::options_of(&plan.recipe) };
+    let source = threads.run(|| source::open(&plan.recipe.data.source, &open_options))?;
+    check(&plan, &source)?;
     let folder = match &args.out {
         Some(path) => RunFolder::create(path),
         None => RunFolder::next(Path::new(RUNS), &plan.name),
@@ -62,12 +62,12 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
 }
 
 /// Finds out what does not fit before a folder is made for it.
-fn check(recipe: &Recipe, source: &Source) -> Result<(), CliError> {
+fn check(Plan { recipe, isa, .. }: &Plan, source: &Source) -> Result<(), CliError> {
     let shape = source.shape();
     Sequential::from(recipe.layer.clone()).build(shape, source.classes.len(), recipe.train.seed)?;
     recipe.preprocess.check(shape.channels).map_err(CliError::failed)?;
     if let Some(augment) = &recipe.augment {
-        Augmenter::new(augment, shape, recipe.train.seed).map_err(glyphnet::Error::from)?;
+        Augmenter::new(augment, shape, recipe.train.seed, *isa).map_err(glyphnet::Error::from)?;
     }
     TrainingData::new(recipe, source)?;
     Ok(())

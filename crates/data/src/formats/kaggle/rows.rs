@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
+use glyphnet_kernels::{Isa, Vectorize};
+
 use super::blocks::{BLOCK, Block, Blocks};
 use super::careful::{self, Fault, MAX_LABEL};
 use super::header::Header;
@@ -21,11 +23,11 @@ pub(super) struct Rows {
 ///
 /// # Errors
 /// The first one in the file, whatever the number of threads.
-pub(super) fn parse(path: &Path, header: &Header, blocks: Blocks) -> Result<Rows, DataError> {
+pub(super) fn parse(isa: Isa, path: &Path, header: &Header, blocks: Blocks) -> Result<Rows, DataError> {
     let mut rows = match blocks.left() {
         // A file of known size holds at most so many lines: there is memory for them before they are read.
-        Some(left) if left > BLOCK as u64 => in_parallel(path, header, blocks, left)?,
-        _ => in_turn(path, header, blocks)?,
+        Some(left) if left > BLOCK as u64 => in_parallel(isa, path, header, blocks, left)?,
+        _ => in_turn(isa, path, header, blocks)?,
     };
     rows.pixels.shrink_to_fit();
     rows.labels.shrink_to_fit();
@@ -33,7 +35,7 @@ pub(super) fn parse(path: &Path, header: &Header, blocks: Blocks) -> Result<Rows
 }
 
 /// One block after another, with memory that grows.
-fn in_turn(path: &Path, header: &Header, mut blocks: Blocks) -> Result<Rows, DataError> {
+fn in_turn(isa: Isa, path: &Path, header: &Header, mut blocks: Blocks) -> Result<Rows, DataError> {
     let (mut rows, mut count) = (Rows::default(), 0);
     let (mut block, mut plain) = (Block::default(), Plain::new(header.pixels()));
     while blocks.next(path, &mut block)? {
@@ -42,7 +44,7 @@ fn in_turn(path: &Path, header: &Header, mut blocks: Blocks) -> Result<Rows, Dat
         rows.resize(header, count);
         let labels = if header.label.is_some() { &mut rows.labels[first..] } else { &mut [] };
         let target = Target { first, pixels: &mut rows.pixels[first * header.pixels()..], labels };
-        parse_block(header, &mut plain, block.text(), target)
+        isa.vectorize(ParseBlock { header, plain: &mut plain, text: block.text(), target })
             .map_err(|(row, fault)| error(path, header, row, fault))?;
     }
     Ok(rows)
@@ -78,7 +80,7 @@ impl<'a> Target<'a> {
     }
 }
 
-fn in_parallel(path: &Path, header: &Header, blocks: Blocks, left: u64) -> Result<Rows, DataError> {
+fn in_parallel(isa: Isa, path: &Path, header: &Header, blocks: Blocks, left: u64) -> Result<Rows, DataError> {
     // A line is at least two bytes a column. What is never written to costs no memory.
     let most = usize::try_from(left).unwrap_or(usize::MAX) / (2 * header.names.len()) + 1;
     let mut rows = Rows::default();
@@ -87,7 +89,7 @@ fn in_parallel(path: &Path, header: &Header, blocks: Blocks, left: u64) -> Resul
     let shared = Mutex::new(Shared { blocks, rest, failure: None });
     rayon::scope(|scope| {
         for _ in 0..rayon::current_num_threads() {
-            scope.spawn(|_| work(path, header, &shared));
+            scope.spawn(|_| work(isa, path, header, &shared));
         }
     });
     let shared = shared.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -103,7 +105,7 @@ fn in_parallel(path: &Path, header: &Header, blocks: Blocks, left: u64) -> Resul
 }
 
 /// What each thread does until the file ends or something goes wrong.
-fn work(path: &Path, header: &Header, shared: &Mutex<Shared<'_>>) {
+fn work(isa: Isa, path: &Path, header: &Header, shared: &Mutex<Shared<'_>>) {
     let lock = || shared.lock().unwrap_or_else(PoisonError::into_inner);
     let (mut block, mut plain) = (Block::default(), Plain::new(header.pixels()));
     loop {
@@ -118,7 +120,8 @@ fn work(path: &Path, header: &Header, shared: &Mutex<Shared<'_>>) {
                 Err(error) => return shared.failure = Some((shared.rest.first, error)),
             }
         };
-        if let Err((row, fault)) = parse_block(header, &mut plain, block.text(), target) {
+        let block = ParseBlock { header, plain: &mut plain, text: block.text(), target };
+        if let Err((row, fault)) = isa.vectorize(block) {
             let mut shared = lock();
             if shared.failure.as_ref().is_none_or(|&(first, _)| row < first) {
                 shared.failure = Some((row, error(path, header, row, fault)));
@@ -152,11 +155,6 @@ fn error(path: &Path, header: &Header, row: usize, fault: Fault) -> DataError {
 }
 
 /// Parses a block of lines; an error comes with its row in the file.
-fn parse_block(header: &Header, plain: &mut Plain, text: &[u8], target: Target<'_>) -> Result<(), (usize, Fault)> {
-    pulp::Arch::new().dispatch(ParseBlock { header, plain, text, target })
-}
-
-/// The arguments of [`parse_block`], for [`pulp`] to compile it for each instruction set.
 struct ParseBlock<'a, 'b> {
     header: &'a Header,
     plain: &'a mut Plain,
@@ -164,11 +162,11 @@ struct ParseBlock<'a, 'b> {
     target: Target<'b>,
 }
 
-impl pulp::NullaryFnOnce for ParseBlock<'_, '_> {
+impl Vectorize for ParseBlock<'_, '_> {
     type Output = Result<(), (usize, Fault)>;
 
     #[inline(always)]
-    fn call(self) -> Self::Output {
+    fn run(self) -> Self::Output {
         let ParseBlock { header, plain, mut text, target } = self;
         let mut pixels = target.pixels.chunks_exact_mut(header.pixels());
         let mut labels = target.labels.iter_mut();

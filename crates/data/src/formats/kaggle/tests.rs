@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use glyphnet_kernels::Isa;
 use glyphnet_kernels::random::{Purpose, Stream};
 
 use super::blocks::BLOCK;
@@ -90,7 +91,7 @@ fn every_place_and_value_of_a_pixel_is_read() {
 }
 
 #[test]
-fn any_number_of_threads_reads_the_same_and_finds_the_first_error() {
+fn any_number_of_threads_and_any_instruction_set_read_the_same_and_find_the_first_error() {
     let header = header(Some(0));
     let mut random = Stream::new(2, Purpose::Sample, 0, 0);
     let mut lines = vec![header.names.join(",").into_bytes()];
@@ -101,11 +102,12 @@ fn any_number_of_threads_reads_the_same_and_finds_the_first_error() {
     }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("train.csv");
-    let read = |lines: &[Vec<u8>], threads: usize| {
+    let read_by = |isa: Isa, lines: &[Vec<u8>], threads: usize| {
         std::fs::write(&path, lines.join(&b'\n')).unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| super::read_csv(&path, None)).map_err(|e| e.to_string())
+        pool.install(|| super::read_csv(&path, None, isa)).map_err(|e| e.to_string())
     };
+    let read = |lines: &[Vec<u8>], threads: usize| read_by(Isa::detect(), lines, threads);
     let sound = read(&lines, 1).unwrap();
     assert_eq!(sound.len(), lines.len() - 1);
     let mut broken = lines.clone();
@@ -117,6 +119,10 @@ fn any_number_of_threads_reads_the_same_and_finds_the_first_error() {
     // From the middle of a block on: whoever has the next block fails at its first line, before the first error is found.
     let mut ruined = lines.clone();
     ruined[3 * lines.len() / 8..].iter_mut().for_each(|line| line.push(b'x'));
+    for isa in Isa::available() {
+        assert_eq!(read_by(isa, &lines, 2).unwrap(), sound, "{isa}");
+        assert_eq!(read_by(isa, &broken, 2), read(&broken, 1), "{isa}");
+    }
     for threads in [1, 2, 5] {
         assert_eq!(read(&lines, threads).unwrap(), sound);
         for _ in 0..10 {
