@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::model_file::ModelFileError;
 use crate::nn::{NetworkError, ThreadError, TrainerError};
 use crate::recipe::RecipeError;
+use crate::train::CheckpointError;
 use crate::train::history::HistoryError;
 use glyphnet_data::DataError;
 use glyphnet_data::augment::AugmentError;
@@ -51,14 +52,40 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The loss is no number any more.
-    #[error("epoch {epoch}, step {step}: the loss is {loss}; the usual cause is a learning rate that is too high")]
+    /// A checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// What a run has learned cannot be saved.
+    #[error("{0}: the run cannot be saved and ends here; what was saved before is untouched")]
+    NotSaved(#[source] Box<Error>),
+    /// A run cannot go on with what it is given.
+    #[error("{0}; a run goes on only with what it began with")]
+    OtherRun(String),
+    /// Another process works in the run's folder.
+    #[error("{}: another process is working in this run folder", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The loss or the gradient is no number any more.
+    #[error("epoch {epoch}, step {step}: {what}; {cause}; {kept}")]
     Diverged {
         /// From 1.
         epoch: u32,
         /// Step in the epoch, from 1.
-        step: usize,
-        /// The loss.
-        loss: f64,
+        step: u64,
+        /// What is no number.
+        what: String,
+        /// The likely cause, and what to do.
+        cause: String,
+        /// What was saved.
+        kept: String,
     },
+}
+
+impl Error {
+    /// An error in writing what a run has learned.
+    pub(crate) fn not_saved(error: impl Into<Error>) -> Error {
+        Error::NotSaved(Box::new(error.into()))
+    }
 }

@@ -10,6 +10,7 @@ mod model;
 pub mod model_file;
 pub mod nn;
 pub mod recipe;
+mod sealed;
 pub mod train;
 
 pub use error::Error;

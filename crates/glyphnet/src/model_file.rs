@@ -1,24 +1,22 @@
 //! `model.safetensors`: a network with all that prediction needs.
 //!
-//! A safetensors file whose tensors are the network's, by name, in f32; the header's metadata hold `format`
-//! (`glyphnet-model`), `version` (`1`), and as JSON `layers`, `classes`, `input` and `preprocess`.
+//! A safetensors file whose tensors are the network's, by name, in f32; the header's metadata hold `digest` (of the
+//! whole file), `format` (`glyphnet-model`), `version` (`2`), and as JSON `layers`, `classes`, `input` and
+//! `preprocess`. Files of version 1, which have no digest, are read too.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use glyphnet_data::{ImageShape, Preprocess};
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
 
 use crate::nn::{LayerSpec, Network};
+use crate::sealed::{self, Expected, LONGEST_HEADER, Opened, Section};
 
-/// The word that tells our files from other safetensors files.
-const FORMAT: &str = "glyphnet-model";
-/// The version written and the only one read.
-const VERSION: &str = "1";
-/// A file larger than this is no model of ours.
-const LARGEST: u64 = 4 << 30;
+/// What this program writes and reads. Version 1 is the same without a digest.
+const MODEL: Expected = Expected { format: "glyphnet-model", version: "2", unsealed: Some("1") };
+/// A file larger than this is no model of ours: no network has more than 2^28 values.
+const LARGEST: u64 = (1 << 30) + LONGEST_HEADER as u64 + 8;
 
 /// A model file that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -55,60 +53,32 @@ pub struct ModelParts {
 /// The file as bytes.
 ///
 /// # Errors
-/// If the parts cannot be written as safetensors.
+/// If the texts of the header are longer than a reader takes.
 pub fn to_bytes(parts: &ModelParts) -> Result<Vec<u8>, ModelFileError> {
     let malformed = |reason: String| ModelFileError::Malformed { origin: "the model".to_owned(), reason };
-    let json = |result: serde_json::Result<String>| result.map_err(|error| malformed(error.to_string()));
-    let network = &parts.network;
-    let metadata: HashMap<String, String> = [
-        ("format", FORMAT.to_owned()),
-        ("version", VERSION.to_owned()),
-        ("layers", json(serde_json::to_string(&network.specs()))?),
-        ("classes", json(serde_json::to_string(&parts.classes))?),
-        ("input", json(serde_json::to_string(&network.input()))?),
-        ("preprocess", json(serde_json::to_string(&parts.preprocess))?),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), value))
-    .collect();
-    let bytes: Vec<(String, Vec<usize>, Vec<u8>)> = network
-        .tensors()
-        .map(|tensor| {
-            let values = network.tensor(tensor).iter().flat_map(|v| v.to_le_bytes()).collect();
-            (tensor.name.clone(), tensor.shape.clone(), values)
-        })
-        .collect();
-    let views = bytes.iter().map(|(name, shape, values)| {
-        let view = TensorView::new(Dtype::F32, shape.clone(), values);
-        view.map(|view| (name.as_str(), view)).map_err(|error| malformed(error.to_string()))
-    });
-    let views = views.collect::<Result<Vec<_>, _>>()?;
-    let file = safetensors::serialize(views, Some(metadata)).map_err(|error| malformed(error.to_string()))?;
-    Ok(sort_metadata(file))
+    let metadata = description(parts, &MODEL).map_err(malformed)?;
+    sealed::seal(&metadata, sections("", &parts.network)).map_err(malformed)
 }
 
-/// The safetensors crate writes metadata in the order of a hash map; equal models must be equal files, so the header
-/// is rewritten with sorted keys and padded to a multiple of eight bytes, as the format wants it.
-fn sort_metadata(file: Vec<u8>) -> Vec<u8> {
-    let Some((length, rest)) = file.split_first_chunk::<8>() else { return file };
-    let length = u64::from_le_bytes(*length) as usize;
-    let Some((header, data)) = rest.split_at_checked(length) else { return file };
-    let Ok(header) = serde_json::from_slice::<BTreeMap<String, serde_json::Value>>(header) else { return file };
-    let metadata = header.get("__metadata__").map(|m| serde_json::from_value::<BTreeMap<String, String>>(m.clone()));
-    let mut entries: Vec<(&String, String)> = header.iter().map(|(key, value)| (key, value.to_string())).collect();
-    if let Some(Ok(metadata)) = metadata
-        && let Some(entry) = entries.iter_mut().find(|(key, _)| *key == "__metadata__")
-        && let Ok(text) = serde_json::to_string(&metadata)
-    {
-        entry.1 = text;
-    }
-    let entries: Vec<String> = entries.iter().map(|(key, text)| format!("{key:?}:{text}")).collect();
-    let mut text = format!("{{{}}}", entries.join(",")).into_bytes();
-    text.resize(text.len().next_multiple_of(8), b' ');
-    let mut sorted = (text.len() as u64).to_le_bytes().to_vec();
-    sorted.extend_from_slice(&text);
-    sorted.extend_from_slice(data);
-    sorted
+/// The header's texts of a file that holds networks: which kind of file, and what kind of networks.
+pub(crate) fn description(parts: &ModelParts, file: &Expected) -> Result<BTreeMap<&'static str, String>, String> {
+    let json = |result: serde_json::Result<String>| result.map_err(|error| error.to_string());
+    Ok(BTreeMap::from([
+        ("format", file.format.to_owned()),
+        ("version", file.version.to_owned()),
+        ("layers", json(serde_json::to_string(&parts.network.specs()))?),
+        ("classes", json(serde_json::to_string(&parts.classes))?),
+        ("input", json(serde_json::to_string(&parts.network.input()))?),
+        ("preprocess", json(serde_json::to_string(&parts.preprocess))?),
+    ]))
+}
+
+/// The tensors of a network, their names behind `prefix`.
+pub(crate) fn sections(prefix: &str, network: &Network) -> Vec<Section<'static>> {
+    let section = |tensor: &crate::nn::Tensor| {
+        Section::numbers(format!("{prefix}{}", tensor.name), tensor.shape.clone(), network.tensor(tensor))
+    };
+    network.tensors().map(section).collect()
 }
 
 /// Writes the file beside its place, synced, then renamed.
@@ -134,7 +104,7 @@ pub fn load(path: &Path) -> Result<ModelParts, ModelFileError> {
     let mut bytes = Vec::new();
     std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(io)?;
     if bytes.len() as u64 > LARGEST {
-        return Err(malformed("it is larger than 4 GiB"));
+        return Err(malformed("it is larger than any model"));
     }
     from_bytes(&bytes, &origin)
 }
@@ -148,48 +118,94 @@ pub fn from_bytes(bytes: &[u8], origin: &str) -> Result<ModelParts, ModelFileErr
 }
 
 fn parse(bytes: &[u8]) -> Result<ModelParts, String> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
-    let metadata = header.metadata().as_ref().ok_or("its header has no metadata")?;
-    let field = |key: &str| metadata.get(key).ok_or_else(|| format!("its metadata lack `{key}`"));
-    if field("format")? != FORMAT {
-        return Err(format!("its format is `{}`, not `{FORMAT}`", field("format")?));
-    }
-    if field("version")? != VERSION {
-        return Err(format!("its version is {}; this program reads version {VERSION}", field("version")?));
-    }
-    let layers: Vec<LayerSpec> = json("layers", field("layers")?)?;
-    let classes: Vec<String> = json("classes", field("classes")?)?;
-    let input: ImageShape = json("input", field("input")?)?;
-    let preprocess: Preprocess = json("preprocess", field("preprocess")?)?;
-    let pixels = input.height.checked_mul(input.width).and_then(|n| n.checked_mul(input.channels));
-    if !pixels.is_some_and(|n| (1..=1 << 24).contains(&n)) {
-        return Err(format!("its input of {} x {} x {} is out of range", input.height, input.width, input.channels));
-    }
-    preprocess.check(input.channels)?;
-    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
-    let stored: usize = tensors.iter().map(|(_, view)| view.data().len()).sum();
-    let mut network = Network::empty(&layers, input, classes.len()).map_err(|error| error.to_string())?;
-    if stored != network.parameters() * size_of::<f32>() {
-        return Err(format!("its tensors have {stored} bytes, its layers need {}", network.parameters() * 4));
-    }
-    for tensor in network.tensors().cloned().collect::<Vec<_>>() {
-        let view = tensors.tensor(&tensor.name).map_err(|error| format!("tensor {}: {error}", tensor.name))?;
-        if view.dtype() != Dtype::F32 || view.shape() != tensor.shape {
-            let (dtype, shape) = (view.dtype(), view.shape());
-            return Err(format!("tensor {} is {dtype:?} {shape:?}, not F32 {:?}", tensor.name, tensor.shape));
-        }
-        for (to, from) in network.tensor_mut(&tensor).iter_mut().zip(view.data().as_chunks::<4>().0) {
-            *to = f32::from_le_bytes(*from);
-        }
-        let values = network.tensor(&tensor);
+    let opened = sealed::open(bytes, &MODEL)?;
+    let outline = outline(&opened)?;
+    let network = network(&opened, "", &outline.network)?;
+    for tensor in network.tensors() {
+        let values = network.tensor(tensor);
         let variance = tensor.name.ends_with("/moving_variance");
         if let Some(i) = values.iter().position(|v| !v.is_finite() || (variance && *v < 0.0)) {
             return Err(format!("value {i} of tensor {} is {}", tensor.name, values[i]));
         }
     }
+    Ok(ModelParts { network, ..outline })
+}
+
+/// What [`description`] wrote; the network is an outline as yet.
+pub(crate) fn outline(opened: &Opened<'_>) -> Result<ModelParts, String> {
+    let layers: Vec<LayerSpec> = opened.json("layers")?;
+    let classes: Vec<String> = opened.json("classes")?;
+    let input: ImageShape = opened.json("input")?;
+    let preprocess: Preprocess = opened.json("preprocess")?;
+    let pixels = input.height.checked_mul(input.width).and_then(|n| n.checked_mul(input.channels));
+    if !pixels.is_some_and(|n| (1..=1 << 24).contains(&n)) {
+        return Err(format!("its input of {} x {} x {} is out of range", input.height, input.width, input.channels));
+    }
+    preprocess.check(input.channels)?;
+    let network = Network::outline(&layers, input, classes.len()).map_err(|error| error.to_string())?;
     Ok(ModelParts { network, classes, preprocess })
 }
 
-fn json<T: serde::de::DeserializeOwned>(key: &str, text: &str) -> Result<T, String> {
-    serde_json::from_str(text).map_err(|error| format!("its `{key}` cannot be read: {error}"))
+/// The network of this outline whose tensors are named with `prefix`. All are there, in the right shape, before
+/// anything is allocated.
+pub(crate) fn network(opened: &Opened<'_>, prefix: &str, outline: &Network) -> Result<Network, String> {
+    for tensor in outline.tensors() {
+        opened.check(&format!("{prefix}{}", tensor.name), &tensor.shape)?;
+    }
+    let mut network = outline.clone().allocated();
+    for tensor in outline.tensors() {
+        opened.numbers(&format!("{prefix}{}", tensor.name), &tensor.shape, network.tensor_mut(tensor))?;
+    }
+    Ok(network)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::{Dense, Flatten, Sequential};
+
+    fn sample() -> ModelParts {
+        let network =
+            Sequential::new().add(Flatten {}).add(Dense::new(2)).build(ImageShape::new(2, 3, 1), 2, 0).unwrap();
+        ModelParts { network, classes: vec!["a".into(), "b".into()], preprocess: Preprocess::default() }
+    }
+
+    #[test]
+    fn every_flipped_bit_is_refused() {
+        let file = to_bytes(&sample()).unwrap();
+        for bit in 0..file.len() * 8 {
+            let mut damaged = file.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            assert!(from_bytes(&damaged, "damaged").is_err(), "bit {bit}");
+        }
+    }
+
+    /// The file as version 1 had it: the same without a digest.
+    #[test]
+    fn files_of_version_1_are_read() {
+        let file = to_bytes(&sample()).unwrap();
+        let length = u64::from_le_bytes(*file.first_chunk().unwrap()) as usize;
+        let (header, tensors) = file[8..].split_at(length);
+        let header = String::from_utf8(header.to_vec()).unwrap();
+        let start = header.find("\"digest\"").unwrap();
+        let without = header[..start].to_owned() + &header[header.find("\"classes\"").unwrap()..];
+        let mut old = without.replace("\"version\":\"2\"", "\"version\":\"1\"").into_bytes();
+        old.resize(length, b' ');
+        let old = [&file[..8], &old, tensors].concat();
+        assert_eq!(from_bytes(&old, "old").unwrap(), sample());
+        let newer = String::from_utf8_lossy(&old[..]).replace("\"version\":\"1\"", "\"version\":\"2\"");
+        assert!(from_bytes(newer.as_bytes(), "new").is_err(), "version 2 has a digest");
+    }
+
+    #[test]
+    fn a_small_file_cannot_ask_for_a_large_network() {
+        let parts = sample();
+        let mut metadata = description(&parts, &MODEL).unwrap();
+        let wide = "[{\"kind\":\"flatten\"},{\"kind\":\"dense\",\"units\":16000000},";
+        let layers = metadata["layers"].replacen('[', wide, 1);
+        metadata.insert("layers", layers);
+        let file = sealed::seal(&metadata, sections("", &parts.network)).unwrap();
+        let error = from_bytes(&file, "large").unwrap_err().to_string();
+        assert!(error.contains("dense/kernel has shape [6, 2], not [6, 16000000]"), "{error}");
+    }
 }

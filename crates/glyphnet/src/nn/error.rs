@@ -45,6 +45,14 @@ pub enum NetworkError {
     /// There is no layer.
     #[error("the network has no layers: add [[layer]] tables to the recipe")]
     Empty,
+    /// There are more layers than this program handles.
+    #[error("the network has {layers} layers; {most} is the limit")]
+    TooMany {
+        /// Layers.
+        layers: usize,
+        /// The most there may be.
+        most: usize,
+    },
     /// A layer does not fit.
     #[error("layer {number} ({kind}) {error}")]
     Layer {

@@ -32,4 +32,4 @@ pub use sequential::Sequential;
 pub use shape::Shape;
 pub use spec::{Activation, ClassesWord, Initializer, NamedPadding, Padding, Pair, Units};
 pub use threads::{ThreadError, Threads};
-pub use trainer::{Batch, Trainer, TrainerOptions};
+pub use trainer::{Batch, Trainer, TrainerOptions, TrainerState};

@@ -11,6 +11,9 @@ use super::{LayerSpec, NetworkError, Shape, Units, init};
 /// slip of the pen, and allocating would take the machine down.
 const LARGEST: usize = 1 << 28;
 
+/// The most layers.
+const MOST_LAYERS: usize = 4096;
+
 /// Layers with parameters. All trained weights lie in one flat array, all state (running averages) in another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
@@ -78,8 +81,17 @@ impl Network {
 
     /// The network of these layers with every value zero.
     pub(crate) fn empty(specs: &[LayerSpec], input: ImageShape, classes: usize) -> Result<Network, NetworkError> {
+        Ok(Network::outline(specs, input, classes)?.allocated())
+    }
+
+    /// The network of these layers without values: shapes and tensors alone, so that they can be checked before
+    /// anything is allocated for them.
+    pub(crate) fn outline(specs: &[LayerSpec], input: ImageShape, classes: usize) -> Result<Network, NetworkError> {
         if specs.is_empty() {
             return Err(NetworkError::Empty);
+        }
+        if specs.len() > MOST_LAYERS {
+            return Err(NetworkError::TooMany { layers: specs.len(), most: MOST_LAYERS });
         }
         if classes < 2 {
             return Err(NetworkError::Classes(classes));
@@ -90,8 +102,14 @@ impl Network {
             network.push(i + 1, spec, &mut weights, &mut state)?;
         }
         network.check_output()?;
-        (network.weights, network.state) = (vec![0.0; weights], vec![0.0; state]);
         Ok(network)
+    }
+
+    /// An outline with its values, all zero.
+    pub(crate) fn allocated(mut self) -> Network {
+        let count = |trained| self.tensors().filter(|t| t.trained == trained).map(|t| t.range.len()).sum();
+        (self.weights, self.state) = (vec![0.0; count(true)], vec![0.0; count(false)]);
+        self
     }
 
     /// Appends a layer; `weights` and `state` count the values placed so far.

@@ -24,6 +24,15 @@ struct Shard {
     state: [Vec<f32>; 3],
 }
 
+/// What the three arrays of each kind are called where they are saved.
+fn names(config: &OptimizerConfig) -> [&'static str; 3] {
+    match config {
+        OptimizerConfig::Sgd(_) => ["velocity", "", ""],
+        OptimizerConfig::Rmsprop(_) => ["mean_square", "velocity", "mean"],
+        OptimizerConfig::Adam(_) | OptimizerConfig::Adamw(_) => ["mean", "mean_square", ""],
+    }
+}
+
 /// How many values a weight each kind keeps: which of the three arrays are used.
 fn used(config: &OptimizerConfig) -> [bool; 3] {
     match config {
@@ -42,6 +51,30 @@ impl Optimizer {
         };
         let shards = (0..weights).step_by(SHARD).map(shard).collect();
         Optimizer { config, step: 0, shards }
+    }
+
+    /// The arrays that it keeps, by name, each with a value for every weight.
+    pub(super) fn state(&self) -> Vec<(&'static str, Vec<f32>)> {
+        let array = |slot: usize| self.shards.iter().flat_map(|shard| shard.state[slot].iter().copied()).collect();
+        let slots = Optimizer::slots(&self.config).into_iter();
+        slots.map(|(slot, name)| (name, array(slot))).collect()
+    }
+
+    /// Goes on from `state`, which is one of its own kind, after `step` updates.
+    pub(super) fn restore(&mut self, step: u64, state: &[(&'static str, Vec<f32>)]) {
+        self.step = step;
+        for ((slot, name), (found, values)) in Optimizer::slots(&self.config).into_iter().zip(state) {
+            assert_eq!(name, *found, "the state of another optimizer");
+            for (shard, values) in self.shards.iter_mut().zip(values.chunks(SHARD)) {
+                shard.state[slot].copy_from_slice(values);
+            }
+        }
+    }
+
+    /// The arrays that are used, with their names.
+    pub(super) fn slots(config: &OptimizerConfig) -> Vec<(usize, &'static str)> {
+        let (used, names) = (used(config), names(config));
+        (0..3).filter(|&slot| used[slot]).map(|slot| (slot, names[slot])).collect()
     }
 
     /// Values that it keeps for each weight.

@@ -5,9 +5,10 @@
 //! threads, nor on which thread took which chunk.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use glyphnet_kernels::{Isa, LossSum, sum_chunks};
+use glyphnet_kernels::{Isa, LossSum, sum_chunks, sum_of_squares};
 use rayon::prelude::*;
 
 use super::chunk::{Chunk, StepContext, Work, Worker};
@@ -67,6 +68,26 @@ pub struct TrainerOptions {
     pub optimizer: OptimizerConfig,
 }
 
+/// All that the next step of a [`Trainer`] depends on, besides its options and the batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrainerState {
+    /// Steps taken so far.
+    pub steps: u64,
+    /// The network's trained weights, in the order of [`Network::weights`].
+    pub weights: Vec<f32>,
+    /// The network's running averages, in the order of [`Network::state`].
+    pub state: Vec<f32>,
+    /// The optimizer's arrays by name, each in the order of the weights.
+    pub optimizer: Vec<(&'static str, Vec<f32>)>,
+}
+
+impl TrainerState {
+    /// The names of the arrays that this optimizer keeps, in their order.
+    pub fn optimizer_arrays(config: &OptimizerConfig) -> Vec<&'static str> {
+        Optimizer::slots(config).into_iter().map(|(_, name)| name).collect()
+    }
+}
+
 /// A network in training: the plan, all buffers, and the optimizer's state.
 pub struct Trainer {
     network: Network,
@@ -77,6 +98,8 @@ pub struct Trainer {
     chunks: Vec<Mutex<Chunk>>,
     workers: Vec<Mutex<Worker>>,
     gradient: Vec<f32>,
+    /// Whether all of the last step's gradient were numbers.
+    finite: bool,
     step: u64,
 }
 
@@ -122,7 +145,9 @@ impl Trainer {
         let workers = (0..threads.count()).map(|_| Mutex::new(Worker::new(&plan, group, !keep))).collect();
         let optimizer = Optimizer::new(options.optimizer.clone(), weights);
         let gradient = vec![0.0; weights];
-        let mut trainer = Trainer { network, plan, options, threads, optimizer, chunks, workers, gradient, step: 0 };
+        let (finite, step) = (true, 0);
+        let mut trainer =
+            Trainer { network, plan, options, threads, optimizer, chunks, workers, gradient, finite, step };
         trainer.in_pool(Trainer::prepare);
         Ok(trainer)
     }
@@ -140,6 +165,27 @@ impl Trainer {
         self.network.weights_mut().copy_from_slice(weights);
         self.network.state_mut().copy_from_slice(state);
         self.in_pool(Trainer::prepare);
+    }
+
+    /// Everything that the steps so far have changed.
+    pub fn state(&self) -> TrainerState {
+        TrainerState {
+            steps: self.step,
+            weights: self.network.weights().to_vec(),
+            state: self.network.state().to_vec(),
+            optimizer: self.optimizer.state(),
+        }
+    }
+
+    /// Goes on from `state`: the next step is, bit for bit, the one that would have followed there, on the same
+    /// instruction set.
+    ///
+    /// # Panics
+    /// If it is the state of another network or optimizer.
+    pub fn restore(&mut self, state: &TrainerState) {
+        self.step = state.steps;
+        self.optimizer.restore(state.steps, &state.optimizer);
+        self.set_weights(&state.weights, &state.state);
     }
 
     /// The network, when training is over.
@@ -161,6 +207,12 @@ impl Trainer {
     /// [`Trainer::step`] it is clipped.
     pub fn gradient(&self) -> &[f32] {
         &self.gradient
+    }
+
+    /// Whether the gradient of the last [`Trainer::step`], before clipping, held numbers alone: no infinity, no NaN. The
+    /// weights are then worth nothing any more, even where the loss does not show it: a relu may hide a NaN.
+    pub fn gradient_is_finite(&self) -> bool {
+        self.finite
     }
 
     /// Runs one step on a batch: returns the sum of its losses and the number of right answers, both before the update.
@@ -297,14 +349,22 @@ impl Trainer {
     fn update(&mut self, samples: usize, learning_rate: f64) {
         let isa = self.options.isa;
         let sums = ChunkSums::new(&mut self.chunks, samples, &self.plan);
+        let finite = AtomicBool::new(true);
+        let sum = |i: usize, shard: &mut [f32]| {
+            sums.shard(isa, i, shard);
+            // The square of a large number may overflow; what is in doubt is looked at one by one.
+            if !sum_of_squares(isa, shard).is_finite() && !shard.iter().all(|g| g.is_finite()) {
+                finite.store(false, Ordering::Relaxed);
+            }
+        };
         if self.optimizer.clips() {
-            self.gradient.par_chunks_mut(SHARD).enumerate().for_each(|(i, shard)| sums.shard(isa, i, shard));
+            self.gradient.par_chunks_mut(SHARD).enumerate().for_each(|(i, shard)| sum(i, shard));
             self.optimizer.clip(isa, &self.network, &mut self.gradient);
             self.optimizer.update(isa, self.network.weights_mut(), &mut self.gradient, learning_rate, |_, _| {});
         } else {
-            let sum = |i: usize, shard: &mut [f32]| sums.shard(isa, i, shard);
             self.optimizer.update(isa, self.network.weights_mut(), &mut self.gradient, learning_rate, sum);
         }
+        self.finite = finite.into_inner();
     }
 }
 

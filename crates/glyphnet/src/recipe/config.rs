@@ -55,6 +55,10 @@ pub struct TrainConfig {
     /// How much an image of each class counts; absent = all the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<ClassWeights>,
+    /// Besides after each epoch, write a checkpoint whenever so many minutes have gone by; 0 = after epochs only.
+    pub checkpoint_minutes: f64,
+    /// What to do when the loss or the gradient is no number any more.
+    pub on_nan: OnNan,
 }
 
 impl Default for TrainConfig {
@@ -66,8 +70,22 @@ impl Default for TrainConfig {
             loss: Loss::default(),
             label_smoothing: 0.0,
             class_weights: None,
+            checkpoint_minutes: 10.0,
+            on_nan: OnNan::default(),
         }
     }
+}
+
+/// `train.on_nan`: what to do when the loss or the gradient is no number any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnNan {
+    /// End the run; the best network so far is kept.
+    #[default]
+    Stop,
+    /// Go back to the beginning of the epoch (or to where the run went on in it) and halve the learning rate; after
+    /// three times, end the run.
+    Rollback,
 }
 
 /// The loss. Both names of Keras mean softmax cross-entropy here: labels are class numbers and become one-hot rows

@@ -108,6 +108,7 @@ const RESIZE: Rule = Rule::Word(&["nearest", "triangle", "catmull_rom", "lanczos
 const POLARITY: Rule = Rule::Word(&["light_on_dark", "dark_on_light", "mixed"], &[]);
 const FILL: Rule = Rule::Word(&["nearest", "constant", "reflect", "wrap"], &[]);
 const LOSS: Rule = Rule::Word(&["categorical_crossentropy", "sparse_categorical_crossentropy"], &[]);
+const ON_NAN: Rule = Rule::Word(&["stop", "rollback"], &[]);
 const MONITOR: Rule = Rule::Word(&["train_loss", "train_accuracy", "val_loss", "val_accuracy"], &["loss", "accuracy"]);
 const MODE: Rule = Rule::Word(&["auto", "min", "max"], &[]);
 const INITIALIZER: Rule = Rule::Word(&["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"], &[]);
@@ -174,6 +175,8 @@ const TRAIN: &[Key] = &[
     key("loss", LOSS),
     key("label_smoothing", BELOW_ONE),
     key("class_weights", CLASS_WEIGHTS),
+    key("checkpoint_minutes", NOT_NEGATIVE),
+    key("on_nan", ON_NAN),
 ];
 
 const LEARNING_RATE: Key = key("learning_rate", POSITIVE);

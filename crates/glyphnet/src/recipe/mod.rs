@@ -21,7 +21,7 @@ mod policy;
 mod rules;
 mod shipped;
 
-pub use config::{BalancedWord, ClassWeights, DataConfig, Loss, TrainConfig};
+pub use config::{BalancedWord, ClassWeights, DataConfig, Loss, OnNan, TrainConfig};
 pub use error::{Place, Problem, RecipeError};
 pub use optimizer::{AdamConfig, AdamwConfig, Clipping, OptimizerConfig, RmspropConfig, SgdConfig};
 pub use policy::{EarlyStoppingConfig, Mode, Monitor, ReduceLrConfig, ScheduleConfig};

@@ -186,7 +186,7 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_key() {
     assert_eq!(
         refusal("[train]\nepochs = 3\n  batchsize = 64\n"),
         "my.toml:3:3: train.batchsize: unknown key `batchsize`; did you mean `batch_size`? \
-         known here: batch_size, epochs, seed, loss, label_smoothing, class_weights"
+         known here: batch_size, epochs, seed, loss, label_smoothing, class_weights, checkpoint_minutes, on_nan"
     );
     let message = refusal(&format!("[optimiser]\nkind = \"sgd\"\n{FLATTEN}"));
     assert!(

@@ -141,9 +141,13 @@ impl History {
     /// The file cannot be read, or is not what [`History::write_csv`] writes; the line is named.
     pub fn read_csv(path: &Path) -> Result<History, HistoryError> {
         let io = |source| HistoryError::Io { path: path.to_owned(), source };
+        History::from_csv(&std::fs::read(path).map_err(io)?, path)
+    }
+
+    /// The history in the bytes of a `history.csv`; `path` names them in errors.
+    pub(super) fn from_csv(bytes: &[u8], path: &Path) -> Result<History, HistoryError> {
         let row = |source| HistoryError::Row { path: path.to_owned(), source };
-        let bytes = std::fs::read(path).map_err(io)?;
-        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let mut reader = csv::Reader::from_reader(bytes);
         let headers = reader.headers().map_err(row)?;
         if headers != COLUMNS.as_slice() {
             let found = headers.iter().take(COLUMNS.len() + 1).collect::<Vec<_>>().join(",");

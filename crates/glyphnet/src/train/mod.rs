@@ -1,12 +1,23 @@
 //! Training: the loop and all that happens around it.
 
 pub mod callbacks;
+mod checkpoint;
 mod data;
+mod epoch;
+mod events;
+mod exact;
+mod finish;
 mod fit;
 pub mod history;
+mod run;
 mod run_folder;
+mod same_run;
+mod save;
 pub mod schedule;
+mod watchers;
 
+pub use checkpoint::{Checkpoint, CheckpointError, Latest};
 pub use data::TrainingData;
-pub use fit::{Event, FitOptions, Observer, Outcome, fit};
-pub use run_folder::{Metrics, RunFolder};
+pub use events::{Event, FitOptions, Observer, Outcome};
+pub use fit::{ResumeFrom, fit, resume};
+pub use run_folder::{Extension, Metrics, RunFolder};

@@ -87,6 +87,7 @@ fn write_metrics(plan: &Plan, options: &FitOptions, outcome: &Outcome, folder: &
         data_wait_seconds: outcome.data_wait_seconds,
         validation: outcome.validation,
         test: outcome.test,
+        extended: outcome.extended.clone(),
     };
     let text = serde_json::to_string_pretty(&metrics)? + "\n";
     Ok(folder.write("metrics.json", &text)?)

@@ -39,19 +39,17 @@ impl Comparison {
     }
 }
 
-/// Serialises the bits of an optional number as hexadecimal text: JSON has no infinity, and its readers may round.
+/// An optional number with every bit.
 pub(super) mod bits {
-    use serde::de::Error;
+    use crate::train::exact::Exact;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
-        number.map(|number| format!("{:016x}", number.to_bits())).serialize(serializer)
+        number.map(Exact).serialize(serializer)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?;
-        let number = text.map(|text| u64::from_str_radix(&text, 16).map(f64::from_bits));
-        number.transpose().map_err(|_| D::Error::custom("expected the 16 hexadecimal digits of a number"))
+        Ok(Option::<Exact>::deserialize(deserializer)?.map(|exact| exact.0))
     }
 }
 

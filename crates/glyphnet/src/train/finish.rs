@@ -1,0 +1,84 @@
+//! The end of a run: the best network on validation and test, and what is written of it.
+
+use glyphnet_data::{Dataset, Part, Source};
+
+use super::checkpoint::RunResult;
+use super::data::TrainingData;
+use super::events::{Event, Observer, Outcome};
+use super::run::Run;
+use super::run_folder::Extension;
+use crate::Error;
+use crate::evaluate::{Evaluation, SplitPredictions, write_predictions};
+
+impl Run<'_> {
+    pub(super) fn finish(
+        mut self,
+        source: &Source,
+        data: &TrainingData<'_>,
+        interrupted: bool,
+        observer: &mut dyn Observer,
+    ) -> Result<Outcome, Error> {
+        if self.best.is_none() {
+            self.keep(0)?;
+        }
+        let best_epoch = self.best_epoch();
+        let network = self.best.as_ref().map_or_else(|| self.trainer.network().clone(), |(_, best)| best.clone());
+        let model = self.model(network);
+        let mut on = |split: Part, dataset: Option<&Dataset>| match dataset {
+            Some(dataset) if !interrupted => self.evaluate(&model, dataset, split, observer),
+            _ => Ok(None),
+        };
+        let validation = on(Part::Validation, data.validation.as_ref())?;
+        let test = on(Part::Test, source.test.as_ref())?;
+        if !interrupted && test.is_none() {
+            observer.event(&Event::Message(match source.test {
+                Some(_) => "the test images have no labels: test is null in metrics.json",
+                None => "there are no test images: test is null in metrics.json",
+            }));
+        }
+        let predictions = predictions(source, data, validation.as_ref(), test.as_ref());
+        if let (Some(folder), false) = (&self.options.folder, predictions.is_empty()) {
+            let path = folder.file("predictions.safetensors");
+            write_predictions(&path, &predictions).map_err(Error::not_saved)?;
+        }
+        let test = test.map(|e| e.score);
+        let validation = validation.as_ref().map(|e| e.score).or_else(|| self.history.validation(best_epoch));
+        if !interrupted {
+            self.result = Some(RunResult::new(validation, test));
+            self.save()?;
+        }
+        let extended = self.extended.iter().map(Extension::from).collect();
+        Ok(Outcome {
+            history: self.history,
+            best_epoch,
+            train_seconds: self.totals.train_seconds.0,
+            data_wait_seconds: self.totals.data_wait_seconds.0,
+            images: self.totals.images,
+            validation,
+            test,
+            interrupted,
+            extended,
+            model,
+        })
+    }
+}
+
+fn predictions<'a>(
+    source: &'a Source,
+    data: &'a TrainingData<'_>,
+    validation: Option<&'a Evaluation>,
+    test: Option<&'a Evaluation>,
+) -> Vec<SplitPredictions<'a>> {
+    let mut splits = Vec::new();
+    if let (Some(dataset), Some(evaluation)) = (&data.validation, validation) {
+        let labels = dataset.labels.as_deref().unwrap_or_default();
+        let indices = data.validation_indices.clone();
+        splits.push(SplitPredictions { split: "validation", indices, labels, predictions: &evaluation.predictions });
+    }
+    if let (Some(dataset), Some(evaluation)) = (&source.test, test) {
+        let labels = dataset.labels.as_deref().unwrap_or_default();
+        let indices = (0..dataset.len() as u32).collect();
+        splits.push(SplitPredictions { split: "test", indices, labels, predictions: &evaluation.predictions });
+    }
+    splits
+}
