@@ -88,7 +88,7 @@ pub(crate) struct TrainArgs {
     /// The data, instead of the recipe's
     #[arg(long, value_name = "SRC")]
     pub(crate) data: Option<String>,
-    /// At most so many epochs
+    /// At most so many epochs; with --resume the run is extended to so many
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<u32>,
     /// Images per step
@@ -112,6 +112,9 @@ pub(crate) struct TrainArgs {
     /// The run's folder, new or empty [default: runs/<recipe>-<n>]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Go on with the run in this folder, to the same result as if it had never been interrupted
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "batch_size", "seed", "fast_run", "out"])]
+    pub(crate) resume: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

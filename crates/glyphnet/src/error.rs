@@ -80,6 +80,8 @@ pub enum Error {
         cause: String,
         /// What was saved.
         kept: String,
+        /// Whether a lower learning rate may help.
+        curable: bool,
     },
 }
 

@@ -54,7 +54,9 @@ fn the_run_ends_in_the_very_step_and_keeps_its_best_network() {
     let place = tempfile::tempdir().unwrap();
     let mut watch = Watch::default();
     let error = begin(&recipe(&RISING), place.path(), &mut watch).unwrap_err();
-    let Error::Diverged { epoch, step, ref what, ref cause, ref kept } = error else { panic!("{error}") };
+    let Error::Diverged { epoch, step, ref what, ref cause, ref kept, curable: true } = error else {
+        panic!("{error}")
+    };
     assert_eq!((epoch, watch.taken), (3, 2 * STEPS_PER_EPOCH + step as usize - 1), "{error}");
     assert!(what.starts_with("the loss is ") && cause.contains("learning rate") && cause.contains("e38"), "{error}");
     assert!(kept.contains("the best network so far, of epoch "), "{error}");

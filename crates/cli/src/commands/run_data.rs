@@ -36,7 +36,7 @@ impl Run {
 }
 
 /// An entry of a recipe's `[provenance]`.
-fn noted<'a>(recipe: &'a Recipe, key: &str) -> Option<&'a str> {
+pub(crate) fn noted<'a>(recipe: &'a Recipe, key: &str) -> Option<&'a str> {
     recipe.provenance.as_ref()?.get(key)?.as_str()
 }
 

@@ -170,7 +170,8 @@ impl Run<'_> {
                 let times = if self.rollbacks == 1 { "once".to_owned() } else { format!("{} times", self.rollbacks) };
                 kept += &format!("; the learning rate had been halved {times}");
             }
-            return Err(Error::Diverged { epoch, step, what: what.clone(), cause: cause.clone(), kept });
+            let (what, cause) = (what.clone(), cause.clone());
+            return Err(Error::Diverged { epoch, step, what, cause, kept, curable });
         };
         self.trainer.restore(state);
         self.current = EpochProgress { seconds: self.current.seconds, ..*sums };

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use glyphnet::recipe::Recipe;
+use glyphnet::train::Checkpoint;
 use glyphnet_kernels::Isa;
 
 use crate::args::TrainArgs;
@@ -23,28 +24,54 @@ pub(crate) struct Plan {
 impl Plan {
     /// The recipe, then `--set`, then the flags with names of their own.
     pub(crate) fn new(args: &TrainArgs) -> Result<Plan, CliError> {
-        let isa =
-            args.simd.parse::<Isa>().map_err(|error| CliError::Usage(format!("--simd {}: {error}", args.simd)))?;
-        let loaded = Recipe::load(&args.recipe)?;
-        let typed = [
-            args.epochs.map(|n| format!("train.epochs={n}")),
-            args.batch_size.map(|n| format!("train.batch_size={n}")),
-            args.seed.map(|n| format!("train.seed={n}")),
-        ];
-        let overrides: Vec<String> = args.set.iter().cloned().chain(typed.into_iter().flatten()).collect();
-        let mut recipe = loaded.with_overrides(&overrides).map_err(|error| CliError::Usage(error.to_string()))?;
-        if let Some(data) = &args.data {
-            // Not as an override: a path may look like a number.
-            recipe.data.source.clone_from(data);
-        } else if recipe.data.source == loaded.data.source {
-            recipe.data.source = run_data::locate(&recipe, &args.recipe)?;
-        }
+        let isa = isa(&args.simd)?;
+        let mut recipe = laid_over(args, &Recipe::load(&args.recipe)?, &args.recipe)?;
         if args.fast_run {
             recipe = recipe.fast_run();
         }
-        let threads = args.threads.map_or(0, usize::from);
-        Ok(Plan { recipe, name: run_name(&args.recipe), isa, threads })
+        Ok(Plan { recipe, name: run_name(&args.recipe), isa, threads: threads(args) })
     }
+
+    /// The same for the run whose `run.toml` is `file` and was read as `loaded`. It stays on its instruction set, if
+    /// this CPU has it and no other is named.
+    pub(crate) fn resumed(
+        args: &TrainArgs,
+        file: &str,
+        loaded: &Recipe,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<Plan, CliError> {
+        let own = checkpoint.filter(|_| args.simd == "auto").and_then(|checkpoint| checkpoint.simd().parse().ok());
+        let isa = own.map_or_else(|| isa(&args.simd), Ok)?;
+        let name = run_data::noted(loaded, "recipe").map_or_else(|| run_name(file), str::to_owned);
+        Ok(Plan { recipe: laid_over(args, loaded, file)?, name, isa, threads: threads(args) })
+    }
+}
+
+fn isa(name: &str) -> Result<Isa, CliError> {
+    name.parse::<Isa>().map_err(|error| CliError::Usage(format!("--simd {name}: {error}")))
+}
+
+/// 0 = all cores.
+fn threads(args: &TrainArgs) -> usize {
+    args.threads.map_or(0, usize::from)
+}
+
+/// The recipe from `file` with what was typed laid over it.
+fn laid_over(args: &TrainArgs, loaded: &Recipe, file: &str) -> Result<Recipe, CliError> {
+    let typed = [
+        args.epochs.map(|n| format!("train.epochs={n}")),
+        args.batch_size.map(|n| format!("train.batch_size={n}")),
+        args.seed.map(|n| format!("train.seed={n}")),
+    ];
+    let overrides: Vec<String> = args.set.iter().cloned().chain(typed.into_iter().flatten()).collect();
+    let mut recipe = loaded.with_overrides(&overrides).map_err(|error| CliError::Usage(error.to_string()))?;
+    if let Some(data) = &args.data {
+        // Not as an override: a path may look like a number.
+        recipe.data.source.clone_from(data);
+    } else if recipe.data.source == loaded.data.source {
+        recipe.data.source = run_data::locate(&recipe, file)?;
+    }
+    Ok(recipe)
 }
 
 /// `seed` for the recipe `seed`, `mine` for `recipes/mine.toml`, `seed` for `runs/seed-3/run.toml`.

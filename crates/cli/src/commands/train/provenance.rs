@@ -21,6 +21,23 @@ pub(crate) fn write(plan: &Plan, source: &Source, folder: &RunFolder) -> Result<
     Ok(folder.write("run.toml", &recipe.to_toml()?)?)
 }
 
+/// Writes the `run.toml` of a run that goes on with other settings. Where it came from stays; `earlier` is the number
+/// of epochs that it was to have until it was extended.
+pub(crate) fn rewrite(plan: &Plan, source: &Source, earlier: Option<u32>, folder: &RunFolder) -> Result<(), CliError> {
+    let mut recipe = plan.recipe.clone();
+    let table = recipe.provenance.get_or_insert_with(Table::new);
+    if let Some((key, path)) = run_data::path_entry(source) {
+        table.insert(key.to_owned(), Value::String(path));
+    }
+    if let Some(earlier) = earlier {
+        let lengths = table.entry("extended_from").or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(lengths) = lengths {
+            lengths.push(Value::Integer(earlier.into()));
+        }
+    }
+    Ok(folder.write("run.toml", &recipe.to_toml()?)?)
+}
+
 fn provenance(plan: &Plan, source: &Source, fingerprint: String) -> Table {
     let command: Vec<String> = std::env::args().collect();
     let entries = [

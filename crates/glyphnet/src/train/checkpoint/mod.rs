@@ -22,12 +22,16 @@ pub use store::{CheckpointError, Latest};
 
 use std::path::Path;
 
+use glyphnet_data::Source;
+
 use crate::model_file::{self, ModelParts};
 use crate::nn::{Network, TrainerState};
 use crate::recipe::Recipe;
 use crate::sealed::{self, Expected, LONGEST_HEADER, Opened, Section};
 
 use super::history::History;
+use super::same_run;
+use crate::Error;
 
 /// What this program writes and reads.
 const CHECKPOINT: Expected = Expected { format: "glyphnet-checkpoint", version: "1", unsealed: None };
@@ -100,6 +104,15 @@ impl Checkpoint {
     /// If they are no intact checkpoint.
     pub fn from_bytes(bytes: &[u8], origin: &Path) -> Result<Checkpoint, CheckpointError> {
         parse(bytes).map_err(|reason| CheckpointError::Malformed { path: origin.to_owned(), reason })
+    }
+
+    /// Whether a run of `recipe` on `source` can go on from here; where the data lie, the number of epochs,
+    /// `train.checkpoint_minutes` and `train.on_nan` may be others.
+    ///
+    /// # Errors
+    /// Other data or other settings, with what differs.
+    pub fn check(&self, recipe: &Recipe, source: &Source) -> Result<(), Error> {
+        same_run::check(self, recipe, &source.fingerprint())
     }
 
     /// Epochs that are over.

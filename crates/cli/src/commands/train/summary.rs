@@ -1,0 +1,85 @@
+//! What a run came to: `metrics.json`, and what is printed at its end.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use glyphnet::train::{FitOptions, Metrics, Outcome, RunFolder};
+use glyphnet_data::{Source, SourceKind};
+
+use super::plan::Plan;
+use super::quoted;
+use crate::commands::text::{count, grouped, percent};
+use crate::error::CliError;
+use crate::output::Out;
+use crate::terminal::Style;
+
+pub(super) fn write_metrics(
+    plan: &Plan,
+    options: &FitOptions,
+    outcome: &Outcome,
+    folder: &RunFolder,
+) -> Result<(), CliError> {
+    let speed = if outcome.train_seconds > 0.0 { outcome.images as f64 / outcome.train_seconds } else { 0.0 };
+    let metrics = Metrics {
+        recipe: plan.name.clone(),
+        seed: plan.recipe.train.seed,
+        threads: options.threads.count(),
+        simd: plan.isa.to_string(),
+        epochs_run: outcome.history.records().len() as u32,
+        best_epoch: outcome.best_epoch,
+        train_seconds: outcome.train_seconds,
+        images_per_second: speed,
+        data_wait_seconds: outcome.data_wait_seconds,
+        validation: outcome.validation,
+        test: outcome.test,
+        extended: outcome.extended.clone(),
+    };
+    let text = serde_json::to_string_pretty(&metrics)? + "\n";
+    Ok(folder.write("metrics.json", &text)?)
+}
+
+pub(super) fn write(outcome: &Outcome, source: &Source, folder: &Path, out: &mut Out) -> Result<(), CliError> {
+    let style = Style::stdout();
+    match outcome.test {
+        Some(test) => {
+            let accuracy = style.bold(&percent(test.accuracy));
+            let images = count(source.test.as_ref().map_or(0, glyphnet_data::Dataset::len), "image");
+            writeln!(out, "test accuracy        {accuracy}, loss {:.4} ({images})", test.loss)?;
+        }
+        None => writeln!(out, "test accuracy        unknown: {} has no labelled test images", source.name)?,
+    }
+    if let Some(validation) = outcome.validation {
+        writeln!(out, "validation accuracy  {}, loss {:.4}", percent(validation.accuracy), validation.loss)?;
+    }
+    let epochs = outcome.history.records().len();
+    writeln!(out, "best epoch           {} of {epochs}", outcome.best_epoch)?;
+    let speed = outcome.images as f64 / outcome.train_seconds.max(1e-9);
+    let images = grouped(outcome.images);
+    let seconds = outcome.train_seconds;
+    writeln!(out, "training             {images} images in {seconds:.1} s, {} images/s", grouped(speed as u64))?;
+    writeln!(out, "run folder           {}", folder.display())?;
+    writeln!(out, "\nnext:")?;
+    for command in next_commands(source, folder) {
+        writeln!(out, "  {}", style.green(&command))?;
+    }
+    Ok(())
+}
+
+/// What one would try now.
+fn next_commands(source: &Source, folder: &Path) -> Vec<String> {
+    let model = format!("--model {}", quoted(&folder.display().to_string()));
+    let labelled = source.test.as_ref().is_some_and(|test| test.labels.is_some());
+    let mut commands = vec![format!("glyphnet predict {model} IMAGE...")];
+    if labelled {
+        commands.insert(0, format!("glyphnet evaluate {model}"));
+    }
+    if source.kind == SourceKind::Kaggle && source.test.is_some() {
+        let place = Path::new(&source.name);
+        let folder = if place.is_dir() { place } else { place.parent().unwrap_or(Path::new("")) };
+        let found = ["test.csv", "test.csv.gz"].map(|name| folder.join(name)).into_iter().find(|path| path.is_file());
+        let test = found.map_or_else(|| "test.csv".to_owned(), |path| quoted(&path.display().to_string()));
+        commands.insert(0, format!("glyphnet submit {model} {test}"));
+    }
+    commands.push(format!("glyphnet summary {model}"));
+    commands
+}
