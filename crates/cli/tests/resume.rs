@@ -89,6 +89,10 @@ fn sigterm_saves_and_says_how_to_go_on() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""));
     assert!(ran.stderr.contains("finished after 40 epochs") && ran.stderr.contains("--epochs N"), "{}", ran.stderr);
     assert_eq!(std::fs::metadata(bench.path("run/metrics.json")).unwrap().modified().unwrap(), before);
+    // Killed between the last checkpoint and the metrics, it makes up for them.
+    std::fs::remove_file(bench.path("run/metrics.json")).unwrap();
+    bench.ok(&RESUME);
+    assert!(result(&bench, "run") == whole);
 }
 
 #[test]

@@ -16,7 +16,7 @@ const BEGINNING: &[u8] = b"{\"__metadata__\":{\"digest\":\"";
 /// Where the digest stands.
 const PLACE: std::ops::Range<usize> = 8 + BEGINNING.len()..8 + BEGINNING.len() + 64;
 /// No header of ours is longer: it holds layers, names and numbers, never an array.
-pub(crate) const LONGEST_HEADER: usize = 16 << 20;
+pub(crate) const LONGEST_HEADER: usize = 8 << 20;
 
 /// One array of a file: its name, shape and bytes.
 pub(crate) struct Section<'a> {
@@ -104,12 +104,12 @@ pub(crate) fn open<'a>(bytes: &'a [u8], expected: &Expected) -> Result<Opened<'a
     if sealed && bytes.get(PLACE) != Some(digest_of(bytes).as_bytes()) {
         return Err("it is damaged: what it holds does not agree with its digest".to_owned());
     }
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
-    let metadata = header.metadata().clone().ok_or("its header has no metadata")?;
-    let opened = Opened {
-        metadata: metadata.into_iter().collect(),
-        tensors: SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?,
+    let metadata = {
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|error| error.to_string())?;
+        header.metadata().clone().ok_or("its header has no metadata")?
     };
+    let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
+    let opened = Opened { metadata: metadata.into_iter().collect(), tensors };
     let (format, version) = (opened.field("format")?, opened.field("version")?);
     let Expected { format: ours, version: newest, unsealed } = *expected;
     if format != ours {

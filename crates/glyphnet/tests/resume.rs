@@ -176,15 +176,15 @@ fn a_finished_run_is_extended_to_the_bits_of_a_longer_one() {
 
 #[test]
 fn extended_early_stopping_starts_waiting_anew() {
-    // Nothing improves by so much: it stops after the second epoch.
-    let recipe = |epochs: &str| recipe(&[epochs, "early_stopping.patience=1", "early_stopping.min_delta=100"]);
+    // Nothing improves by so much: it stops after the third epoch.
+    let recipe = |epochs: &str| recipe(&[epochs, "early_stopping.patience=2", "early_stopping.min_delta=100"]);
     let place = tempfile::tempdir().unwrap();
     let outcome = begin(&recipe("train.epochs=9"), place.path(), &mut Watch::default()).unwrap();
-    assert_eq!(outcome.history.records().len(), 2);
+    assert_eq!(outcome.history.records().len(), 3);
     let again = go_on(&recipe("train.epochs=9"), place.path(), 1, &mut Watch::default()).unwrap();
-    assert_eq!((again.history.records().len(), again.test), (2, outcome.test), "nothing is left to do");
+    assert_eq!((again.history.records().len(), again.test), (3, outcome.test), "nothing is left to do");
     let more = extend(&recipe("train.epochs=9"), place.path(), &mut Watch::default()).unwrap();
-    assert_eq!(more.history.records().len(), 3);
+    assert_eq!(more.history.records().len(), 5);
     assert_eq!((more.extended.len(), more.extended[0].test), (1, outcome.test));
 }
 

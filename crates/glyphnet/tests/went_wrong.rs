@@ -6,7 +6,8 @@ use std::path::Path;
 
 use glyphnet::nn::{Batch, Dense, Flatten, Kernels, Sequential, Threads, Trainer, TrainerOptions};
 use glyphnet::recipe::Recipe;
-use glyphnet::{Error, ImageShape, Model};
+use glyphnet::train::{FitOptions, RunFolder, fit};
+use glyphnet::{Error, ImageShape, Images, Model};
 use glyphnet_kernels::Isa;
 
 #[path = "common/rows.rs"]
@@ -14,7 +15,8 @@ mod rows;
 #[path = "common/runs.rs"]
 mod runs;
 
-use runs::{STEPS_PER_EPOCH, Watch, begin, go_on, history, stop_after};
+use rows::source;
+use runs::{STEPS_PER_EPOCH, Watch, begin, go_on, history, latest, stop_after};
 
 const RECIPE: &str = r#"
 data.validation = 40
@@ -87,6 +89,8 @@ fn going_back_comes_to_the_same_bits_however_often_the_run_is_interrupted() {
         assert!(result(place.path()) == result(whole.path()), "stopped after {stop}");
         let said: Vec<_> = rollbacks(&first).into_iter().chain(rollbacks(&second)).collect();
         assert!(said.len() == 1 && said[0].starts_with(&went_wrong), "{said:?}");
+        let folder = RunFolder::open(place.path()).unwrap();
+        assert_eq!(latest(&folder, false).latest.checkpoint.unwrap().rollbacks(), 1, "it counts on");
     }
 }
 
@@ -134,6 +138,34 @@ fn a_run_that_wants_to_go_back_only_now_goes_back_to_where_it_went_on() {
     go_on(&rollback, place.path(), 1, &mut watch).unwrap();
     assert!(rollbacks(&watch)[0].contains("back to step 1 of the epoch"), "{:?}", watch.heard);
     assert_eq!(history(place.path()).len(), 5);
+}
+
+#[test]
+fn a_gradient_without_bounds_ends_the_run_in_its_step() {
+    // Behind images that are all the same, batch norm divides by next to nothing on the way back.
+    let text = r#"
+        data.validation = 40
+        train = { batch_size = 24, epochs = 4, class_weights = [1e36, 1e36, 1e36, 1e36] }
+        [[layer]]
+        kind = "flatten"
+        [[layer]]
+        kind = "dense"
+        units = 8
+        [[layer]]
+        kind = "batch_norm"
+        epsilon = 1e-30
+        [[layer]]
+        kind = "dense"
+        units = "classes"
+    "#;
+    let mut source = source();
+    let shape = source.train.images.shape();
+    source.train.images = Images::new(shape, vec![100; source.train.len() * shape.len()]).unwrap();
+    let threads = Threads::new(1).unwrap();
+    let options = FitOptions { threads, isa: Isa::detect(), folder: None, kernels: Kernels::default() };
+    let recipe = Recipe::from_toml(text, "test").unwrap();
+    let error = fit(&recipe, &source, &options, &mut ()).unwrap_err().to_string();
+    assert!(error.starts_with("epoch 1, step 1: the gradient is not finite; "), "{error}");
 }
 
 /// Two samples of huge pixels.

@@ -5,7 +5,7 @@ use std::path::Path;
 use glyphnet::Error;
 use glyphnet::nn::Threads;
 use glyphnet::recipe::{OnNan, Recipe};
-use glyphnet::train::{Checkpoint, ResumeFrom, RunFolder};
+use glyphnet::train::{Checkpoint, Metrics, ResumeFrom, RunFolder};
 
 use super::plan::Plan;
 use super::{Job, open, provenance, quoted};
@@ -29,11 +29,7 @@ pub(super) fn prepare(args: &TrainArgs, run: &Path) -> Result<Option<Job>, CliEr
     let checkpoint = latest.checkpoint.as_ref();
     let extend = args.epochs.is_some();
     let same_length = checkpoint.is_some_and(|c| c.planned_epochs() == plan.recipe.train.epochs);
-    if checkpoint.is_some_and(Checkpoint::is_finished)
-        && same_length
-        && !extend
-        && folder.file("metrics.json").is_file()
-    {
+    if same_length && !extend && checkpoint.is_some_and(|checkpoint| is_complete(checkpoint, &folder)) {
         let epochs = checkpoint.map_or(0, Checkpoint::epochs);
         say!("the run in {place} is finished after {epochs} epochs: there is nothing to do; --epochs N extends it");
         return Ok(None);
@@ -49,6 +45,14 @@ pub(super) fn prepare(args: &TrainArgs, run: &Path) -> Result<Option<Job>, CliEr
         provenance::rewrite(&plan, &source, earlier, &folder)?;
     }
     Ok(Some(Job { plan, threads, source, folder, from: Some(ResumeFrom { latest, extend }) }))
+}
+
+/// Whether the run is finished and its last file is there: a crash may have come between the two.
+fn is_complete(checkpoint: &Checkpoint, folder: &RunFolder) -> bool {
+    let Some((_, test)) = checkpoint.result() else { return false };
+    let text = std::fs::read_to_string(folder.file("metrics.json")).unwrap_or_default();
+    let metrics = serde_json::from_str::<Metrics>(&text);
+    metrics.is_ok_and(|m| m.epochs_run == checkpoint.epochs() && m.test.is_some() == test.is_some())
 }
 
 /// What to type to go on with the run in `folder`.

@@ -32,6 +32,7 @@ use crate::sealed::{self, Expected, LONGEST_HEADER, Opened, Section};
 use super::history::History;
 use super::same_run;
 use crate::Error;
+use crate::evaluate::Score;
 
 /// What this program writes and reads.
 const CHECKPOINT: Expected = Expected { format: "glyphnet-checkpoint", version: "1", unsealed: None };
@@ -130,14 +131,19 @@ impl Checkpoint {
         &self.simd
     }
 
+    /// How often the run has gone back because numbers went wrong.
+    pub fn rollbacks(&self) -> u32 {
+        self.progress.rollbacks
+    }
+
     /// Whether no epoch is left, either because all are over or because early stopping ended the run.
     pub fn is_over(&self) -> bool {
         self.progress.stopped || self.progress.epochs >= self.progress.planned
     }
 
-    /// Whether nothing is left to do, the last evaluation included.
-    pub fn is_finished(&self) -> bool {
-        self.progress.result.is_some()
+    /// Loss and accuracy on validation and test of a run that is finished, the last evaluation included.
+    pub fn result(&self) -> Option<(Option<Score>, Option<Score>)> {
+        self.progress.result.map(|result| result.scores())
     }
 
     /// What the trainer goes on from.
