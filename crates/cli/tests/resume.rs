@@ -91,7 +91,9 @@ fn sigterm_saves_and_says_how_to_go_on() {
     assert_eq!(std::fs::metadata(bench.path("run/metrics.json")).unwrap().modified().unwrap(), before);
     // Killed between the last checkpoint and the metrics, it makes up for them.
     std::fs::remove_file(bench.path("run/metrics.json")).unwrap();
+    std::fs::remove_file(bench.path("run/samples.png")).unwrap();
     bench.ok(&RESUME);
+    assert!(bench.path("run/samples.png").exists());
     assert!(result(&bench, "run") == whole);
 }
 

@@ -43,7 +43,6 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
         CliError::failed(format!("cannot make the run folder: {error} (--out names another place)"))
     })?;
     provenance::write(&plan, &source, &folder)?;
-    Samples::choose(&source, plan.recipe.train.seed).save(&folder.file("samples.png"))?;
     Job { plan, threads, source, folder, from: None }.run(out, interrupt)
 }
 
@@ -59,6 +58,11 @@ struct Job {
 impl Job {
     fn run(self, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
         let Job { plan, threads, source, folder, from } = self;
+        let samples = folder.file("samples.png");
+        // A run that goes on has it, unless it was killed just before.
+        if !samples.exists() {
+            Samples::choose(&source, plan.recipe.train.seed).save(&samples)?;
+        }
         say!("{} on {}, run folder {}", plan.name, source.name, folder.path().display());
         interrupt.heed();
         let options = FitOptions { threads, isa: plan.isa, folder: Some(folder.clone()), kernels: Kernels::default() };
