@@ -70,7 +70,7 @@ fn check_gradients(shape: &ConvShape, n: usize) {
     }
 }
 
-/// Three samples, whose tiles share blocks.
+/// Three samples, whose tiles share blocks; the input gradient is checked for all but the widest padding.
 fn each_shape(check: fn(&ConvShape, usize)) {
     let pads = [
         Pad::NONE,
@@ -86,6 +86,59 @@ fn each_shape(check: fn(&ConvShape, usize)) {
                 check(&shape, 3);
             }
         }
+    }
+}
+
+/// Kernels of three taps in every phase; of some phases no pixel lies inside the image.
+fn each_strided_shape(check: fn(&ConvShape, usize)) {
+    let pads = [
+        Pad { top: 1, bottom: 2, left: 1, right: 2 },
+        Pad { top: 2, bottom: 3, left: 4, right: 3 },
+        Pad { top: 5, bottom: 0, left: 3, right: 7 },
+    ];
+    let kernels = [((5, 5), (2, 2)), ((6, 5), (2, 2)), ((3, 6), (1, 2)), ((7, 9), (3, 3))];
+    let mut gradients = 0;
+    for (pad, (kernel, stride)) in pads.into_iter().flat_map(|pad| kernels.map(|kernel| (pad, kernel))) {
+        for (height, width) in [(4, 1), (4, 7), (8, 8), (24, 24), (17, 30)] {
+            for (channels, filters) in [(1, 1), (3, 5), (16, 16), (17, 33)] {
+                let shape = ConvShape { height, width, channels, filters, kernel, stride, pad };
+                if shape.output_len() == 0 {
+                    continue;
+                }
+                assert!(winograd_fits(&shape));
+                gradients += usize::from(winograd_gradient_fits(&shape));
+                check(&shape, 2);
+            }
+        }
+    }
+    assert!(gradients > 100, "{gradients} shapes with an input gradient");
+}
+
+#[test]
+fn strided_convolutions_are_sums_over_their_phases() {
+    each_strided_shape(check);
+}
+
+#[test]
+fn gradients_of_strided_convolutions_are_sums_over_their_phases() {
+    each_strided_shape(check_gradients);
+}
+
+#[test]
+fn only_kernels_with_three_taps_in_a_phase_fit() {
+    let (height, width, channels, filters, pad) = (12, 12, 16, 16, Pad::NONE);
+    for (kernel, stride, fits) in [
+        ((3, 3), (1, 1), true),
+        ((5, 5), (2, 2), true),
+        ((3, 5), (1, 2), true),
+        ((5, 5), (1, 1), false),
+        ((4, 4), (2, 2), false),
+        ((3, 3), (2, 2), false),
+        ((7, 7), (2, 2), false),
+    ] {
+        let shape = ConvShape { height, width, channels, filters, kernel, stride, pad };
+        assert_eq!(winograd_fits(&shape), fits, "{kernel:?} by {stride:?}");
+        assert!(!winograd_fits(&ConvShape { height: 2, ..shape }), "larger than its input");
     }
 }
 
@@ -146,14 +199,4 @@ fn a_sample_does_not_depend_on_its_companions() {
             assert!(alone.iter().zip(together).all(|(a, b)| a.to_bits() == b.to_bits()), "{isa}");
         }
     }
-}
-
-#[test]
-fn only_three_by_three_with_stride_one_fits() {
-    let shape =
-        ConvShape { height: 9, width: 9, channels: 2, filters: 2, kernel: (3, 3), stride: (1, 1), pad: Pad::NONE };
-    assert!(winograd_fits(&shape));
-    assert!(!winograd_fits(&ConvShape { kernel: (5, 5), ..shape }));
-    assert!(!winograd_fits(&ConvShape { stride: (2, 1), ..shape }));
-    assert!(!winograd_fits(&ConvShape { height: 2, ..shape }));
 }

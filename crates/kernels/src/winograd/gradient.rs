@@ -2,14 +2,15 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::squares::{Patches, Squares};
-use super::{GAP, Layout, POINTS, grid, inputs, run, winograd_fits};
+use super::phase::{Phase, TAPS, View, phases};
+use super::squares::{Patches, Squares, Transformed};
+use super::{GAP, Layout, POINTS, grid, inner, run, transform_phases, winograd_fits};
 use crate::conv::ConvShape;
 use crate::{Isa, bias_gradient, gemm, size, tile};
 
 /// Floats from one point of a gathered gradient to the next.
 fn stride(shape: &ConvShape) -> usize {
-    size(&[shape.channels, shape.filters]) + GAP
+    size(&[inner(shape), shape.filters]) + GAP
 }
 
 /// Floats of a gathered gradient.
@@ -29,50 +30,52 @@ pub fn winograd_weight_gradient(
     db: &mut [f32],
     scratch: &mut [f32],
 ) {
-    assert!(winograd_fits(shape), "{shape:?} is not 3x3 with stride 1");
+    assert!(winograd_fits(shape), "{shape:?} has no 3x3 taps in a phase");
     let n = shape.samples(x.len(), dy.len());
     assert_eq!(gathered.len(), winograd_gathered_len(shape), "gathered gradient of {shape:?}");
     assert!(db.is_empty() || db.len() == shape.filters, "{} bias gradients for {shape:?}", db.len());
-    let layout = Layout::new(shape);
-    let (c, f) = (layout.stride(shape.channels), layout.stride(shape.filters));
+    let layout = Layout::forward(shape);
+    let (depth, filters) = (inner(shape), shape.filters);
+    let (c, f) = (layout.stride(depth), layout.stride(filters));
     let (v, scratch) = scratch.split_at_mut(POINTS * c);
     let (d, patch) = scratch.split_at_mut(POINTS * f);
-    for (first, count) in layout.blocks(n) {
-        Patches { squares: inputs(shape, &layout, x), patch }.transform_inputs(isa, first, count, v, c);
-        Patches { squares: outputs(shape, &layout, dy), patch }.transform_gradients(isa, first, count, d, f);
-        let grid = grid(count, shape.channels, shape.filters);
-        let runs = run(shape.channels);
-        gemm::outers(isa, POINTS, &grid, runs, [v, d], [c, f], shape.filters, gathered, stride(shape));
+    for range in layout.blocks(n) {
+        let grid = grid(range.len(), depth, filters);
+        transform_phases(isa, shape, &layout, x, range.clone(), v, patch);
+        let mut gradients = Patches { squares: outputs(shape, &layout, dy), patch };
+        gradients.transform_gradients(isa, range, Transformed { v: d, stride: f, square: filters });
+        gemm::outers(isa, POINTS, &grid, run(depth), [v, d], [c, f], filters, gathered, stride(shape));
     }
     bias_gradient(isa, dy, db);
 }
 
 /// The tiles of an output's gradient: 4x4 pixels, side by side, zero beyond the image.
 fn outputs<'a>(shape: &ConvShape, layout: &Layout, dy: &'a [f32]) -> Squares<'a> {
-    Squares {
-        image: dy,
-        height: shape.out_height(),
-        width: shape.out_width(),
-        channels: shape.filters,
-        top: 0,
-        left: 0,
-        rows: layout.rows,
-        columns: layout.columns,
-    }
+    let Layout { rows, columns, .. } = *layout;
+    let view = View::outputs(shape);
+    Squares { images: dy, view, channels: shape.filters, top: 0, left: 0, rows, columns }
 }
 
 /// Adds a gathered gradient to one in the kernel's own order (HWIO): dg = G^T u G.
 pub fn add_winograd_gradient(isa: Isa, shape: &ConvShape, gathered: &[f32], gradient: &mut [f32]) {
     assert_eq!(gathered.len(), winograd_gathered_len(shape), "gathered gradient of {shape:?}");
     assert_eq!(gradient.len(), shape.weights_len(), "gradient of {shape:?}");
-    isa.run(Back { plane: shape.channels * shape.filters, stride: stride(shape), gathered, gradient });
+    let plane = size(&[shape.channels, shape.filters]);
+    for (index, Phase { taps, .. }) in phases(shape).enumerate() {
+        let gathered = &gathered[index * plane..];
+        isa.run(Back { plane, stride: stride(shape), gathered, taps, gradient });
+    }
 }
 
+/// The gradient of one phase's kernel.
 struct Back<'a> {
     /// Pairs of channels.
     plane: usize,
+    /// Floats from one point to the next.
     stride: usize,
     gathered: &'a [f32],
+    /// Where every tap goes.
+    taps: [Option<usize>; TAPS * TAPS],
     gradient: &'a mut [f32],
 }
 
@@ -82,8 +85,11 @@ impl WithSimd for Back<'_> {
     #[inline(always)]
     #[allow(clippy::needless_range_loop, reason = "closures inside iterators are not sure to be compiled for the set")]
     fn with_simd<S: Simd>(self, simd: S) {
-        let Back { plane, stride, gathered, gradient } = self;
-        assert!(gathered.len() >= (POINTS - 1) * stride + plane && gradient.len() == 9 * plane, "a kernel's gradient");
+        let Back { plane, stride, gathered, taps, gradient } = self;
+        assert!(gathered.len() >= (POINTS - 1) * stride + plane, "a gathered gradient");
+        for tap in taps.iter().flatten() {
+            assert!(gradient.len() >= (tap + 1) * plane, "a kernel's gradient");
+        }
         let zero = simd.splat_f32s(0.0);
         for at in (0..plane).step_by(S::F32_LANES) {
             let tail = S::F32_LANES.min(plane - at);
@@ -104,7 +110,8 @@ impl WithSimd for Back<'_> {
                 for i in 0..3 {
                     let row = back_transform(simd, half[i]);
                     for j in 0..3 {
-                        let to = gradient.as_mut_ptr().add((i * 3 + j) * plane + at);
+                        let Some(tap) = taps[i * TAPS + j] else { continue };
+                        let to = gradient.as_mut_ptr().add(tap * plane + at);
                         let sum = simd.add_f32s(tile::load_lanes(simd, to, tail), row[j]);
                         tile::store_lanes(simd, to, sum, tail);
                     }

@@ -1,6 +1,7 @@
-//! 3x3 convolution with stride 1 by Winograd's F(4x4, 3x3) (Lavin and Gray, "Fast algorithms for convolutional neural
-//! networks", CVPR 2016): 36 multiplications give 16 outputs instead of 144, at the price of transforms and of a
-//! rounding error some ten times that of the direct sum.
+//! 3x3 convolution by Winograd's F(4x4, 3x3) (Lavin and Gray, "Fast algorithms for convolutional neural networks", CVPR
+//! 2016): 36 multiplications give 16 outputs instead of 144, at the price of transforms and of a rounding error some ten
+//! times that of the direct sum. A strided convolution whose phases have 3x3 taps, such as 5x5 with stride 2, is a sum of
+//! such convolutions over the phases of its input.
 //!
 //! The outputs of all samples at hand are cut into tiles of 4x4; a block of tiles is transformed, multiplied and
 //! transformed back before the next, so that what lies between stays in the cache. A tile's bits do not depend on the
@@ -8,19 +9,24 @@
 
 mod gradient;
 mod output;
+mod phase;
 mod squares;
 mod weights;
 
 pub use gradient::{add_winograd_gradient, winograd_gathered_len, winograd_weight_gradient};
 pub use weights::WinogradWeights;
 
+use std::ops::Range;
+
 use crate::conv::ConvShape;
 use crate::conv_pool::ConvPool;
 use crate::gemm::{self, Grid, Lattice};
+use crate::packed::Packed;
 use crate::tile::Runs;
 use crate::{Isa, Pad, size};
 use output::{Outputs, Sink};
-use squares::{Patches, Squares};
+use phase::{TAPS, View, phase_count, phases};
+use squares::{Patches, Squares, Transformed};
 
 /// Elements of a transformed tile.
 const POINTS: usize = 36;
@@ -39,31 +45,40 @@ const BLOCK_FLOATS: usize = 128 * 1024;
 /// number.
 const BLOCK: (usize, usize) = (12, 48);
 
-/// Whether the functions of this module can take this convolution.
+/// Whether the functions of this module can take this convolution: 3x3 with stride 1, 5x5 or 6x6 with stride 2, and so on.
 pub fn winograd_fits(shape: &ConvShape) -> bool {
-    shape.kernel == (3, 3) && shape.stride == (1, 1) && shape.output_len() > 0
+    let taps = (shape.kernel.0.div_ceil(shape.stride.0), shape.kernel.1.div_ceil(shape.stride.1));
+    taps == (TAPS, TAPS) && shape.output_len() > 0
 }
 
-/// Whether [`winograd_input_gradient`] can take it, too: no edge of the padding may be wider than the kernel's reach.
+/// Whether [`winograd_input_gradient`] can take it, too: the padding above and to the left of no phase may be wider than
+/// its kernel's reach.
 pub fn winograd_gradient_fits(shape: &ConvShape) -> bool {
-    let pad = shape.pad;
-    winograd_fits(shape) && [pad.top, pad.bottom, pad.left, pad.right].iter().all(|&p| p <= 2)
+    winograd_fits(shape) && phases(shape).all(|phase| phase.top.max(phase.left) < TAPS)
 }
 
 /// The share of the direct convolution's multiplications that Winograd's needs, counting what its whole tiles waste.
 pub fn winograd_work(shape: &ConvShape) -> f64 {
-    let tiles = Layout::new(shape).per_sample();
-    (POINTS * tiles) as f64 / (9 * shape.out_height() * shape.out_width()) as f64
+    let points = size(&[POINTS, Layout::forward(shape).per_sample(), phase_count(shape)]);
+    points as f64 / size(&[shape.kernel.0, shape.kernel.1, shape.out_height(), shape.out_width()]) as f64
 }
 
 /// Floats of scratch that any function of this module needs for this convolution.
 pub fn winograd_scratch_len(shape: &ConvShape) -> usize {
-    let layout = Layout::new(shape);
-    let points = layout.stride(shape.channels) + layout.stride(shape.filters) + shape.channels.max(shape.filters);
-    size(&[POINTS, points])
+    let (channels, filters) = (shape.channels, shape.filters);
+    let transformed = |layout: Layout, channels| layout.stride(channels) + layout.stride(filters);
+    let forward = transformed(Layout::forward(shape), inner(shape));
+    let gradient = phases(shape).map(|phase| transformed(Layout::new(&phase.view, filters, channels), channels)).max();
+    size(&[POINTS, forward.max(gradient.unwrap_or(0)) + channels.max(filters)])
+}
+
+/// Channels of a transformed input: those of all phases.
+fn inner(shape: &ConvShape) -> usize {
+    size(&[phase_count(shape), shape.channels])
 }
 
 /// How the outputs of one convolution are cut into tiles.
+#[derive(Clone, Copy)]
 struct Layout {
     /// Tiles of one sample.
     rows: usize,
@@ -73,11 +88,17 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(shape: &ConvShape) -> Layout {
-        let (rows, columns) = (shape.out_height().div_ceil(SIDE), shape.out_width().div_ceil(SIDE));
-        let fit = BLOCK_FLOATS / size(&[POINTS, shape.channels.saturating_add(shape.filters)]).max(1);
+    /// For such outputs, summed over so many channels.
+    fn new(outputs: &View, channels: usize, filters: usize) -> Layout {
+        let (rows, columns) = (outputs.height.div_ceil(SIDE), outputs.width.div_ceil(SIDE));
+        let fit = BLOCK_FLOATS / size(&[POINTS, channels.saturating_add(filters)]).max(1);
         let block = (fit / BLOCK.0 * BLOCK.0).clamp(BLOCK.0, BLOCK.1);
         Layout { rows, columns, block }
+    }
+
+    /// For the outputs of a forward pass.
+    fn forward(shape: &ConvShape) -> Layout {
+        Layout::new(&View::outputs(shape), inner(shape), shape.filters)
     }
 
     fn per_sample(&self) -> usize {
@@ -89,10 +110,10 @@ impl Layout {
         size(&[self.block, channels]) + GAP
     }
 
-    /// The blocks that the tiles of `samples` are taken in: first tile and number of tiles.
-    fn blocks(&self, samples: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
+    /// The blocks that the tiles of `samples` are taken in.
+    fn blocks(&self, samples: usize) -> impl Iterator<Item = Range<usize>> + use<> {
         let (tiles, block) = (samples * self.per_sample(), self.block);
-        (0..tiles).step_by(block).map(move |first| (first, block.min(tiles - first)))
+        (0..tiles).step_by(block).map(move |first| first..tiles.min(first + block))
     }
 }
 
@@ -110,17 +131,23 @@ fn run(channels: usize) -> Runs {
     Runs { count: 1, len: channels, stride: 0 }
 }
 
-/// The inputs of a convolution's tiles: 6x6 pixels, four apart, zero beyond the image.
-fn inputs<'a>(shape: &ConvShape, layout: &Layout, x: &'a [f32]) -> Squares<'a> {
-    Squares {
-        image: x,
-        height: shape.height,
-        width: shape.width,
-        channels: shape.channels,
-        top: shape.pad.top,
-        left: shape.pad.left,
-        rows: layout.rows,
-        columns: layout.columns,
+/// `v[point][tile][phase][channel]` for a block of tiles.
+fn transform_phases(
+    isa: Isa,
+    shape: &ConvShape,
+    layout: &Layout,
+    x: &[f32],
+    block: Range<usize>,
+    v: &mut [f32],
+    patch: &mut [f32],
+) {
+    let (channels, Layout { rows, columns, .. }) = (shape.channels, *layout);
+    let (stride, square) = (layout.stride(inner(shape)), inner(shape));
+    for (index, phase) in phases(shape).enumerate() {
+        let squares =
+            Squares { images: x, view: phase.view, channels, top: phase.top, left: phase.left, rows, columns };
+        let to = Transformed { v: &mut v[index * channels..], stride, square };
+        Patches { squares, patch }.transform_inputs(isa, block.clone(), to);
     }
 }
 
@@ -137,11 +164,11 @@ pub fn winograd_forward(
     y: &mut [f32],
     scratch: &mut [f32],
 ) {
-    assert!(winograd_fits(shape), "{shape:?} is not 3x3 with stride 1");
+    assert!(winograd_fits(shape), "{shape:?} has no 3x3 taps in a phase");
     let n = shape.samples(x.len(), y.len());
     assert!(weights.suit(shape, false), "weights were transformed for another convolution");
     assert!(bias.is_empty() || bias.len() == shape.filters, "{} biases for {shape:?}", bias.len());
-    convolve(isa, shape, n, x, weights, bias, relu, Sink::Whole(y), scratch);
+    forward(isa, shape, n, x, weights, bias, relu, Sink::Whole(y), scratch);
 }
 
 /// Whether [`winograd_pooled_forward`] can take this convolution and the pool behind it: 2x2 windows side by side.
@@ -171,7 +198,7 @@ pub fn winograd_pooled_forward(
     assert!(u32::try_from(conv.output_len()).is_ok(), "places in {conv:?} do not fit into 32 bits");
     assert!(weights.suit(conv, false), "weights were transformed for another convolution");
     assert!(bias.is_empty() || bias.len() == conv.filters, "{} biases for {conv:?}", bias.len());
-    convolve(isa, conv, n, x, weights, bias, *relu, Sink::Pooled { y, argmax }, scratch);
+    forward(isa, conv, n, x, weights, bias, *relu, Sink::Pooled { y, argmax }, scratch);
 }
 
 /// `dx = ` the gradient of the loss with respect to the input: the same arguments as [`crate::conv_input_gradient`], for
@@ -184,27 +211,40 @@ pub fn winograd_input_gradient(
     dx: &mut [f32],
     scratch: &mut [f32],
 ) {
-    assert!(winograd_gradient_fits(shape), "{shape:?} is not 3x3 with stride 1 and little padding");
+    assert!(winograd_gradient_fits(shape), "{shape:?} has no 3x3 taps, or much padding");
     let n = shape.samples(dx.len(), dy.len());
     assert!(weights.suit(shape, true), "weights were transformed for another convolution");
-    convolve(isa, &transposed(shape), n, dy, weights, &[], false, Sink::Whole(dx), scratch);
-}
-
-/// The convolution that turns the output's gradient into the input's.
-fn transposed(shape: &ConvShape) -> ConvShape {
-    let pad = shape.pad;
-    ConvShape {
-        height: shape.out_height(),
-        width: shape.out_width(),
-        channels: shape.filters,
-        filters: shape.channels,
-        pad: Pad { top: 2 - pad.top, bottom: 2 - pad.bottom, left: 2 - pad.left, right: 2 - pad.right },
-        ..*shape
+    let (channels, filters) = (shape.filters, shape.channels);
+    for (phase, weights) in phases(shape).zip(weights.batches()) {
+        let layout = Layout::new(&phase.view, channels, filters);
+        let (top, left) = (TAPS - 1 - phase.top, TAPS - 1 - phase.left);
+        let Layout { rows, columns, .. } = layout;
+        let squares = Squares { images: dy, view: View::outputs(shape), channels, top, left, rows, columns };
+        let (v, m, patch) = split(&layout, channels, filters, scratch);
+        let mut patches = Patches { squares, patch };
+        let products = Products { isa, layout: &layout, view: phase.view, weights, bias: &[], relu: false };
+        for block in layout.blocks(n) {
+            let to = Transformed { v, stride: layout.stride(channels), square: channels };
+            patches.transform_inputs(isa, block.clone(), to);
+            products.run(block, v, m, Sink::Whole(dx));
+        }
     }
 }
 
+/// The three parts of the scratch: a transformed block of inputs, one of outputs, and a square.
+fn split<'a>(
+    layout: &Layout,
+    channels: usize,
+    filters: usize,
+    scratch: &'a mut [f32],
+) -> (&'a mut [f32], &'a mut [f32], &'a mut [f32]) {
+    let (v, scratch) = scratch.split_at_mut(POINTS * layout.stride(channels));
+    let (m, patch) = scratch.split_at_mut(POINTS * layout.stride(filters));
+    (v, m, patch)
+}
+
 #[allow(clippy::too_many_arguments, reason = "the operands of one convolution")]
-fn convolve(
+fn forward(
     isa: Isa,
     shape: &ConvShape,
     n: usize,
@@ -215,16 +255,34 @@ fn convolve(
     mut sink: Sink<'_>,
     scratch: &mut [f32],
 ) {
-    let layout = Layout::new(shape);
-    let (c, f) = (layout.stride(shape.channels), layout.stride(shape.filters));
-    let (v, scratch) = scratch.split_at_mut(POINTS * c);
-    let (m, patch) = scratch.split_at_mut(POINTS * f);
-    let mut patches = Patches { squares: inputs(shape, &layout, x), patch };
-    for (first, count) in layout.blocks(n) {
-        patches.transform_inputs(isa, first, count, v, c);
-        let grid = grid(count, shape.channels, shape.filters);
-        gemm::products(isa, &grid, run(shape.channels), v, c, weights.points(), m, f);
-        let sink = sink.again();
-        isa.run(Outputs { layout: &layout, shape, m, stride: f, bias, relu, first, count, sink });
+    let layout = Layout::forward(shape);
+    let (v, m, patch) = split(&layout, inner(shape), shape.filters, scratch);
+    let products =
+        Products { isa, layout: &layout, view: View::outputs(shape), weights: &weights.batches()[0], bias, relu };
+    for block in layout.blocks(n) {
+        transform_phases(isa, shape, &layout, x, block.clone(), v, patch);
+        products.run(block, v, m, sink.again());
+    }
+}
+
+/// From transformed inputs to outputs.
+struct Products<'a> {
+    isa: Isa,
+    layout: &'a Layout,
+    /// The outputs.
+    view: View,
+    weights: &'a Packed,
+    bias: &'a [f32],
+    relu: bool,
+}
+
+impl Products<'_> {
+    /// Multiplies a block with the kernel and transforms it back; `m` is scratch for the products.
+    fn run(&self, block: Range<usize>, v: &[f32], m: &mut [f32], sink: Sink<'_>) {
+        let Products { isa, layout, view, weights, bias, relu } = *self;
+        let (depth, filters, count) = (weights.depth(), weights.columns(), block.len());
+        let (c, f) = (layout.stride(depth), layout.stride(filters));
+        gemm::products(isa, &grid(count, depth, filters), run(depth), v, c, weights, m, f);
+        isa.run(Outputs { layout, view, filters, m, stride: f, bias, relu, first: block.start, count, sink });
     }
 }

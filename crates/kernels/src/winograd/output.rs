@@ -2,8 +2,8 @@
 
 use pulp::{Simd, WithSimd};
 
+use super::phase::View;
 use super::{Layout, POINTS, SIDE};
-use crate::conv::ConvShape;
 use crate::lanes::{iota, store_u32};
 use crate::pool::wins;
 use crate::{activation, tile};
@@ -11,7 +11,9 @@ use crate::{activation, tile};
 /// Transforms the products of a block back: Y = A^T m A, then bias, relu and pooling.
 pub(super) struct Outputs<'a> {
     pub(super) layout: &'a Layout,
-    pub(super) shape: &'a ConvShape,
+    /// The outputs: where they go, or, if they are pooled, where they would go.
+    pub(super) view: View,
+    pub(super) filters: usize,
     /// Points x tiles x filters.
     pub(super) m: &'a [f32],
     /// Distance of the points.
@@ -40,11 +42,11 @@ impl Sink<'_> {
         }
     }
 
-    /// Pixels of a row and of a column of outputs that become one.
-    fn step(&self) -> usize {
+    /// Floats of a sample in the sink.
+    fn sample(&self, view: &View, filters: usize) -> usize {
         match self {
-            Sink::Whole(_) => 1,
-            Sink::Pooled { .. } => 2,
+            Sink::Whole(_) => view.sample,
+            Sink::Pooled { .. } => (view.height / 2) * (view.width / 2) * filters,
         }
     }
 
@@ -71,8 +73,7 @@ impl WithSimd for Outputs<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let (filters, step) = (self.shape.filters, self.sink.step());
-        let sample = (self.shape.out_height() / step) * (self.shape.out_width() / step) * filters;
+        let (filters, sample) = (self.filters, self.sink.sample(&self.view, self.filters));
         assert!(self.m.len() >= (POINTS - 1) * self.stride + self.count * filters, "a block's products");
         for t in 0..self.count {
             let (s, index) = ((self.first + t) / self.layout.per_sample(), (self.first + t) % self.layout.per_sample());
@@ -110,18 +111,18 @@ impl Outputs<'_> {
         tail: usize,
     ) {
         let tail = if WHOLE { S::F32_LANES } else { tail };
-        let (filters, width) = (self.shape.filters, self.shape.out_width());
-        let (rows, columns) = (SIDE.min(self.shape.out_height() - place.row), SIDE.min(width - place.column));
+        let (filters, View { height, width, start, row, pixel, .. }) = (self.filters, self.view);
+        let (rows, columns) = (SIDE.min(height - place.row), SIDE.min(width - place.column));
         // SAFETY: the caller vouches for the products, and there is a bias for every filter.
         let values = unsafe { self.values(simd, from + filter, filter, tail) };
         match &mut self.sink {
             Sink::Whole(y) => {
-                let at = place.sample + (place.row * width + place.column) * filters + filter;
-                for (i, row) in values.iter().enumerate().take(rows) {
-                    for (j, value) in row.iter().enumerate().take(columns) {
+                let at = place.sample + start + place.row * row + place.column * pixel + filter;
+                for (i, values) in values.iter().enumerate().take(rows) {
+                    for (j, value) in values.iter().enumerate().take(columns) {
                         // SAFETY: rows and columns were cut to the output, and the caller vouches for the corner.
                         unsafe {
-                            tile::store_lanes(simd, y.as_mut_ptr().add(at + (i * width + j) * filters), *value, tail);
+                            tile::store_lanes(simd, y.as_mut_ptr().add(at + i * row + j * pixel), *value, tail);
                         }
                     }
                 }
@@ -130,10 +131,10 @@ impl Outputs<'_> {
                 let lane = iota(simd);
                 for i in 0..rows / 2 {
                     for j in 0..columns / 2 {
-                        let corner = ((place.row + 2 * i) * width + place.column + 2 * j) * filters + filter;
-                        let (best, winner) = largest(simd, &values, (2 * i, 2 * j), corner, (width * filters, filters));
-                        let pixel = (place.row / 2 + i) * (width / 2) + place.column / 2 + j;
-                        let at = place.sample + pixel * filters + filter;
+                        let corner = (place.row + 2 * i) * row + (place.column + 2 * j) * pixel + filter;
+                        let (best, winner) = largest(simd, &values, (2 * i, 2 * j), corner, (row, pixel));
+                        let pooled = (place.row / 2 + i) * (width / 2) + place.column / 2 + j;
+                        let at = place.sample + pooled * filters + filter;
                         // SAFETY: whole pairs of rows and columns have a pooled output in the sample.
                         unsafe { tile::store_lanes(simd, y.as_mut_ptr().add(at), best, tail) };
                         if !argmax.is_empty() {

@@ -1,17 +1,21 @@
 //! Square pieces of images and their transforms.
 
+use std::marker::PhantomData;
+use std::ops::Range;
+
 use pulp::{Simd, WithSimd};
 
+use super::phase::View;
 use super::{POINTS, SIDE};
 use crate::{Isa, tile};
 
 /// The squares of some samples, in order: each starts four pixels after the last, the first `top` and `left` pixels
-/// before the image.
+/// before the view.
 pub(super) struct Squares<'a> {
-    /// Samples x height x width x channels.
-    pub(super) image: &'a [f32],
-    pub(super) height: usize,
-    pub(super) width: usize,
+    /// Whole images.
+    pub(super) images: &'a [f32],
+    /// The pixels that count.
+    pub(super) view: View,
     pub(super) channels: usize,
     pub(super) top: usize,
     pub(super) left: usize,
@@ -27,54 +31,60 @@ pub(super) struct Patches<'a> {
 }
 
 impl Patches<'_> {
-    /// `v[point][square][channel] = B^T d B` for `count` squares of 6x6; the points are `stride` floats apart.
-    pub(super) fn transform_inputs(&mut self, isa: Isa, first: usize, count: usize, v: &mut [f32], stride: usize) {
-        self.transform::<6, InputTransform>(isa, first, count, v, stride);
+    /// `v[point][square][channel] = B^T d B` for the squares of 6x6 in `range`.
+    pub(super) fn transform_inputs(&mut self, isa: Isa, range: Range<usize>, to: Transformed<'_>) {
+        self.transform::<6, InputTransform>(isa, range, to);
     }
 
-    /// `v[point][square][channel] = A d A^T` for `count` squares of 4x4.
-    pub(super) fn transform_gradients(&mut self, isa: Isa, first: usize, count: usize, v: &mut [f32], stride: usize) {
-        self.transform::<4, GradientTransform>(isa, first, count, v, stride);
+    /// `v[point][square][channel] = A d A^T` for the squares of 4x4 in `range`.
+    pub(super) fn transform_gradients(&mut self, isa: Isa, range: Range<usize>, to: Transformed<'_>) {
+        self.transform::<4, GradientTransform>(isa, range, to);
     }
 
-    fn transform<const E: usize, T: Transform<E>>(
-        &mut self,
-        isa: Isa,
-        first: usize,
-        count: usize,
-        v: &mut [f32],
-        stride: usize,
-    ) {
-        let channels = self.squares.channels;
-        for i in 0..count {
-            let (square, row) = self.square::<E>(first + i);
-            let v = &mut v[i * channels..];
-            isa.run(One::<E, T> { square, row, channels, v, stride, transform: std::marker::PhantomData });
+    fn transform<const E: usize, T: Transform<E>>(&mut self, isa: Isa, range: Range<usize>, to: Transformed<'_>) {
+        let (channels, stride) = (self.squares.channels, to.stride);
+        for (i, index) in range.enumerate() {
+            let (square, row, pixel) = self.square::<E>(index);
+            let v = &mut to.v[i * to.square..];
+            isa.run(One::<E, T> { square, row, pixel, channels, v, stride, transform: PhantomData });
         }
     }
 
-    /// The pixels of a square, and the distance of its rows: in place where all lie inside the image, else a copy.
-    fn square<const E: usize>(&mut self, index: usize) -> (&[f32], usize) {
-        let Squares { image, height, width, channels, top, left, rows, columns } = self.squares;
+    /// The pixels of a square, the distance of its rows and that of its pixels: in place where all lie inside the image,
+    /// else a copy.
+    fn square<const E: usize>(&mut self, index: usize) -> (&[f32], usize, usize) {
+        let Squares { images, view, channels, top, left, rows, columns } = self.squares;
+        let View { height, width, start, row, pixel, .. } = view;
         let (sample, index) = (index / (rows * columns), index % (rows * columns));
         let (y, x) = (SIDE * (index / columns), SIDE * (index % columns));
-        let image = &image[sample * height * width * channels..][..height * width * channels];
+        let image = &images[sample * view.sample..][..view.sample];
         if y >= top && x >= left && y - top + E <= height && x - left + E <= width {
-            return (&image[((y - top) * width + x - left) * channels..], width * channels);
+            return (&image[start + (y - top) * row + (x - left) * pixel..], row, pixel);
         }
         let patch = &mut self.patch[..E * E * channels];
         patch.fill(0.0);
         let skip = left.saturating_sub(x);
-        let start = (x + skip - left).min(width);
-        let run = (E - skip.min(E)).min(width - start) * channels;
+        let first = (x + skip - left).min(width);
+        let run = (E - skip.min(E)).min(width - first);
         for (i, to) in patch.chunks_exact_mut(E * channels).enumerate() {
-            if (top..top + height).contains(&(y + i)) && run > 0 {
-                let from = ((y + i - top) * width + start) * channels;
-                to[skip * channels..][..run].copy_from_slice(&image[from..from + run]);
+            if (top..top + height).contains(&(y + i)) {
+                let from = start + (y + i - top) * row;
+                for (j, to) in to[skip.min(E) * channels..].chunks_exact_mut(channels).take(run).enumerate() {
+                    to.copy_from_slice(&image[from + (first + j) * pixel..][..channels]);
+                }
             }
         }
-        (patch, E * channels)
+        (patch, E * channels, channels)
     }
+}
+
+/// Where transformed squares go.
+pub(super) struct Transformed<'a> {
+    pub(super) v: &'a mut [f32],
+    /// Floats from one point to the next.
+    pub(super) stride: usize,
+    /// Floats from one square to the next.
+    pub(super) square: usize,
 }
 
 /// One direction of a transform from `E` values to 6.
@@ -130,11 +140,13 @@ struct One<'a, const E: usize, T> {
     square: &'a [f32],
     /// Distance of its rows.
     row: usize,
+    /// Distance of its pixels.
+    pixel: usize,
     channels: usize,
     v: &'a mut [f32],
     /// Distance of the points in `v`.
     stride: usize,
-    transform: std::marker::PhantomData<T>,
+    transform: PhantomData<T>,
 }
 
 impl<const E: usize, T: Transform<E>> WithSimd for One<'_, E, T> {
@@ -142,26 +154,18 @@ impl<const E: usize, T: Transform<E>> WithSimd for One<'_, E, T> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, simd: S) {
-        let One { square, row, channels, v, stride, .. } = self;
-        assert!(square.len() >= (E - 1) * row + E * channels, "a square");
+        let One { square, row, pixel, channels, v, stride, .. } = self;
+        assert!(square.len() >= (E - 1) * (row + pixel) + channels, "a square");
         assert!(v.len() >= (POINTS - 1) * stride + channels, "a transformed square");
         let whole = channels - channels % S::F32_LANES;
         for c in (0..whole).step_by(S::F32_LANES) {
             // SAFETY: both slices were checked; a register of channels is inside every pixel and point.
-            unsafe { strip::<S, E, T, true>(simd, &square[c..], row, channels, &mut v[c..], stride, 0) }
+            unsafe { strip::<S, E, T, true>(simd, &square[c..], row, pixel, &mut v[c..], stride, 0) }
         }
         if whole < channels {
             // SAFETY: the same for the channels that are left.
             unsafe {
-                strip::<S, E, T, false>(
-                    simd,
-                    &square[whole..],
-                    row,
-                    channels,
-                    &mut v[whole..],
-                    stride,
-                    channels - whole,
-                )
+                strip::<S, E, T, false>(simd, &square[whole..], row, pixel, &mut v[whole..], stride, channels - whole)
             }
         }
     }

@@ -2,66 +2,103 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::POINTS;
+use super::phase::{Phase, TAPS, phase_count, phases};
+use super::{POINTS, inner};
 use crate::conv::ConvShape;
 use crate::packed::{Packed, Panel};
 use crate::transpose::transpose;
-use crate::{Buffer, Isa, tile};
+use crate::{Buffer, Isa, size, tile};
 
 /// The transformed kernel of one convolution. Repack after every change of the weights.
 #[derive(Debug)]
 pub struct WinogradWeights {
     shape: ConvShape,
-    points: Packed,
-    /// The kernel turned around, for the input gradient: 3 x 3 x filters x channels.
-    turned: Option<Buffer>,
+    input_gradient: bool,
+    /// One batch of 36 matrices; for the input gradient one for every phase.
+    batches: Vec<Packed>,
+    /// A kernel of 3x3 taps in the order in which it is transformed, where the convolution's own has another.
+    arranged: Buffer,
 }
 
 impl WinogradWeights {
-    /// Room for the transformed kernel of [`crate::winograd_forward`], all zero.
+    /// Room for the transformed kernel of [`crate::winograd_forward`], all zero: the phases' channels side by side.
     pub fn new(isa: Isa, shape: &ConvShape) -> WinogradWeights {
-        let points = Packed::batch(isa, POINTS, shape.channels, shape.filters);
-        WinogradWeights { shape: *shape, points, turned: None }
+        let batches = vec![Packed::batch(isa, POINTS, inner(shape), shape.filters)];
+        let arranged = if phase_count(shape) == 1 { 0 } else { size(&[TAPS * TAPS, inner(shape), shape.filters]) };
+        WinogradWeights { shape: *shape, input_gradient: false, batches, arranged: Buffer::new(arranged) }
     }
 
-    /// The same for [`crate::winograd_input_gradient`].
+    /// The same for [`crate::winograd_input_gradient`]: a kernel for every phase.
     pub fn for_input_gradient(isa: Isa, shape: &ConvShape) -> WinogradWeights {
-        let points = Packed::batch(isa, POINTS, shape.filters, shape.channels);
-        WinogradWeights { shape: *shape, points, turned: Some(Buffer::new(shape.weights_len())) }
+        let batch = |_| Packed::batch(isa, POINTS, shape.filters, shape.channels);
+        let batches = (0..phase_count(shape)).map(batch).collect();
+        let arranged = Buffer::new(size(&[TAPS * TAPS, shape.filters, shape.channels]));
+        WinogradWeights { shape: *shape, input_gradient: true, batches, arranged }
     }
 
     /// Floats that the packed weights take.
     pub fn floats(&self) -> usize {
-        self.points.floats() + self.turned.as_ref().map_or(0, |turned| turned.len())
+        self.batches.iter().map(Packed::floats).sum::<usize>() + self.arranged.len()
     }
 
     /// Transforms `weights` (HWIO): U = G g G^T for every pair of channels.
     pub fn pack(&mut self, weights: &[f32]) {
         assert_eq!(weights.len(), self.shape.weights_len(), "kernel has the wrong size");
-        let (isa, stride, depth, columns) =
-            (self.points.isa(), self.points.stride(), self.points.depth(), self.points.columns());
-        let weights = match &mut self.turned {
-            None => weights,
-            Some(turned) => {
-                let (c, f) = (self.shape.channels, self.shape.filters);
-                for (tap, plane) in weights.chunks_exact(c * f).enumerate() {
-                    transpose(c, f, plane, &mut turned[(8 - tap) * c * f..(9 - tap) * c * f]);
-                }
-                turned
+        let WinogradWeights { shape, input_gradient, batches, arranged } = self;
+        if *input_gradient {
+            for (phase, batch) in phases(shape).zip(batches) {
+                turn(shape, &phase, weights, arranged);
+                transform(arranged, batch);
             }
-        };
-        let (panels, transformed) = self.points.parts_mut();
-        isa.run(Kernels { weights, depth, columns, panels, stride, transformed });
+        } else if arranged.is_empty() {
+            transform(weights, &mut batches[0]);
+        } else {
+            place_side_by_side(shape, weights, arranged);
+            transform(arranged, &mut batches[0]);
+        }
     }
 
-    pub(super) fn points(&self) -> &Packed {
-        &self.points
+    /// The batches of matrices: one, or for the input gradient one for every phase.
+    pub(super) fn batches(&self) -> &[Packed] {
+        &self.batches
     }
 
     /// Whether they were made for this convolution and direction.
     pub(super) fn suit(&self, shape: &ConvShape, input_gradient: bool) -> bool {
-        self.shape == *shape && self.turned.is_some() == input_gradient
+        self.shape == *shape && self.input_gradient == input_gradient
     }
+}
+
+/// The kernels of all phases, as one kernel of so many times the channels.
+fn place_side_by_side(shape: &ConvShape, weights: &[f32], arranged: &mut [f32]) {
+    let plane = shape.channels * shape.filters;
+    let count = phase_count(shape);
+    for (index, phase) in phases(shape).enumerate() {
+        for (tap, source) in phase.taps.iter().enumerate() {
+            let to = &mut arranged[(tap * count + index) * plane..][..plane];
+            match source {
+                Some(source) => to.copy_from_slice(&weights[source * plane..][..plane]),
+                None => to.fill(0.0),
+            }
+        }
+    }
+}
+
+/// A phase's kernel turned around: 3 x 3 x filters x channels.
+fn turn(shape: &ConvShape, phase: &Phase, weights: &[f32], turned: &mut [f32]) {
+    let plane = shape.channels * shape.filters;
+    for (source, to) in phase.taps.iter().zip(turned.chunks_exact_mut(plane).rev()) {
+        match source {
+            Some(source) => transpose(shape.channels, shape.filters, &weights[source * plane..][..plane], to),
+            None => to.fill(0.0),
+        }
+    }
+}
+
+fn transform(weights: &[f32], points: &mut Packed) {
+    let (isa, stride, depth, columns) = (points.isa(), points.stride(), points.depth(), points.columns());
+    let (panels, transformed) = points.parts_mut();
+    isa.run(Kernels { weights, depth, columns, panels, stride, transformed });
 }
 
 /// Transforms kernels `weights[tap][k][column]` into packed matrices.
