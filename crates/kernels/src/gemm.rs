@@ -52,7 +52,7 @@ impl Grid {
     }
 
     fn pixel(&self, index: usize) -> (usize, usize) {
-        (index / self.columns, index % self.columns)
+        if self.rows == 1 { (0, index) } else { (index / self.columns, index % self.columns) }
     }
 }
 
@@ -184,15 +184,16 @@ impl Product<'_> {
         if NV > tile::max_vectors::<S>() {
             return;
         }
-        let (pixels, most) = (self.grid.rows * self.grid.columns, tile::max_rows::<S>(NV));
+        let (pixels, most) = (self.grid.rows * self.grid.columns, tile::max_product_rows::<S>(NV));
         // Tiles stay within an image row, as rows at a constant distance need no table; three pixels already keep the
         // multipliers busy, fewer are tiled across rows.
         let run = if self.grid.columns >= most.min(3) { self.grid.columns } else { pixels };
         let tiles = run.div_ceil(most);
+        let (least, longer) = (run / tiles, run % tiles);
         for first in (0..pixels).step_by(run) {
             let mut done = 0;
             for t in 0..tiles {
-                let rows = (run - done).div_ceil(tiles - t);
+                let rows = least + usize::from(t < longer);
                 self.rows::<S, NV>(simd, panel, first + done, rows);
                 done += rows;
             }
@@ -214,7 +215,7 @@ impl Product<'_> {
 
     #[inline(always)]
     fn tile<S: Simd, const M: usize, const NV: usize>(&mut self, simd: S, panel: Panel, first: usize) {
-        if M > tile::max_rows::<S>(NV) {
+        if M > tile::max_product_rows::<S>(NV) {
             return;
         }
         let lanes = S::F32_LANES;
@@ -242,9 +243,11 @@ impl Product<'_> {
                 tile::product::<S, M, NV, _>(simd, a, Scattered(&offsets), self.runs, b, start)
             }
         };
-        for (i, row) in acc.into_iter().enumerate() {
-            let (r, c) = self.grid.pixel(first + i);
+        // Counted on from pixel to pixel: divisions would cost as much as a tenth of a tile.
+        let (mut r, mut c) = (r, c);
+        for row in acc {
             let at = self.grid.output.at(r, c) + panel.start;
+            (r, c) = if c + 1 == self.grid.columns { (r + 1, 0) } else { (r, c + 1) };
             for (j, value) in row.into_iter().enumerate() {
                 let value = if self.relu { activation::relu(simd, value) } else { value };
                 // SAFETY: `product` checked the output of the last pixel and column.
@@ -381,9 +384,10 @@ impl Outer<'_> {
         }
         let depth = self.runs.depth();
         let tiles = depth.div_ceil(tile::max_rows::<S>(NV));
+        let (least, longer) = (depth / tiles, depth % tiles);
         let mut done = 0;
         for t in 0..tiles {
-            let rows = (depth - done).div_ceil(tiles - t);
+            let rows = least + usize::from(t < longer);
             macro_rules! pick {
                 ($($m:literal)*) => {
                     match rows {
