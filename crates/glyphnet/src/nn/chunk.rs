@@ -5,7 +5,7 @@ use std::ops::Range;
 use glyphnet_kernels::{Buffer, LossOptions, LossSum, Moments, softmax_cross_entropy, softmax_cross_entropy_targets};
 
 use super::layer::{Backward, Pass};
-use super::plan::{Activations, Plan, words};
+use super::plan::{Activations, Plan, Transient, words};
 use super::trainer::{Batch, TrainerOptions};
 
 /// Single-precision values that the moments of one channel take.
@@ -20,8 +20,6 @@ pub(super) struct Chunk {
     pub(super) coupled: Vec<ChunkCoupling>,
     /// The whole chunk's activations, where the plan has more than one segment.
     activations: Option<Activations>,
-    /// Gradients that stages gather in an order of their own, one array a stage.
-    gathered: Vec<Buffer>,
 }
 
 /// What one chunk contributes to a coupled or a whole-batch stage; the latter has no moments and no sums.
@@ -40,8 +38,12 @@ pub(super) struct Worker {
     gradients: [Buffer; 2],
     labels: Vec<u32>,
     targets: Vec<f32>,
+    /// Gradients that stages gather in an order of their own while a chunk goes back through a segment, one array a stage.
+    gathered: Vec<Buffer>,
     /// One group's activations, where the plan is a single segment.
     activations: Option<Activations>,
+    /// One group's values that chunks do not keep.
+    transient: Transient,
 }
 
 impl Chunk {
@@ -61,7 +63,6 @@ impl Chunk {
             loss: LossSum::default(),
             coupled: coupled.collect(),
             activations: keep.then(|| Activations::new(plan, samples)),
-            gathered: plan.stages.iter().map(|stage| Buffer::new(stage.op.needs().gathered)).collect(),
         }
     }
 
@@ -72,8 +73,7 @@ impl Chunk {
             let channels = stage.op.coupled().map_or(0, |c| c.channels());
             words(stage.output, samples).saturating_add(words(MOMENTS + 2, channels))
         });
-        let gathered: usize = plan.stages.iter().map(|stage| stage.op.needs().gathered).sum();
-        borders.fold((weights + gathered) as u64, u64::saturating_add)
+        borders.fold(weights as u64, u64::saturating_add)
     }
 
     /// The chunk's values at the boundary before stage `i`, where it keeps them.
@@ -83,23 +83,30 @@ impl Chunk {
 }
 
 impl Worker {
-    /// Room for groups of so many samples; `keep` holds on to the activations of a group.
-    pub(super) fn new(plan: &Plan, group: usize, keep: bool) -> Worker {
+    /// Room for groups of up to `most` samples; `keep` holds on to the activations of a group.
+    pub(super) fn new(plan: &Plan, most: usize, keep: bool) -> Worker {
+        let group = plan.last_group(most);
         Worker {
             scratch: Buffer::new(plan.scratch()),
             indices: vec![0; plan.scratch_indices()],
-            gradients: std::array::from_fn(|_| Buffer::new(plan.widest() * group)),
+            gradients: std::array::from_fn(|_| Buffer::new(plan.widest_group(most))),
             labels: Vec::with_capacity(group),
             targets: vec![0.0; plan.output * group],
+            gathered: plan.stages.iter().map(|stage| Buffer::new(stage.op.needs().gathered)).collect(),
             activations: keep.then(|| Activations::new(plan, group)),
+            transient: Transient::new(plan, most),
         }
     }
 
     /// Values that [`Worker::new`] makes room for, without activations.
-    pub(super) fn scratch_words(plan: &Plan, group: usize) -> u64 {
-        let scratch = (plan.scratch() + plan.scratch_indices()) as u64;
-        // Two gradients at a boundary, targets and labels.
-        scratch.saturating_add(words(2 * plan.widest() + plan.output + 1, group))
+    pub(super) fn scratch_words(plan: &Plan, most: usize) -> u64 {
+        let gathered = plan.stages.iter().map(|stage| stage.op.needs().gathered as u64).fold(0, u64::saturating_add);
+        let kept = gathered.saturating_add(Transient::words(plan, most));
+        let scratch = kept.saturating_add((plan.scratch() + plan.scratch_indices()) as u64);
+        // Two gradients at a boundary; targets and labels of a group.
+        scratch
+            .saturating_add(words(plan.widest_group(most), 2))
+            .saturating_add(words(plan.output + 1, plan.last_group(most)))
     }
 }
 
@@ -122,6 +129,7 @@ pub(super) struct Work<'a> {
     /// Whether the activations hold the whole chunk rather than one group.
     whole: bool,
     activations: &'a mut Activations,
+    transient: &'a mut Transient,
     gradient: &'a mut [f32],
     loss: &'a mut LossSum,
     coupled: &'a mut [ChunkCoupling],
@@ -150,15 +158,18 @@ impl<'a> Work<'a> {
     ) -> Work<'a> {
         let whole = chunk.activations.is_some();
         let activations = chunk.activations.as_mut().or(worker.activations.as_mut());
+        let activations = activations.expect("the chunk or the worker keeps activations");
+        activations.swap(context.plan, &mut worker.transient);
         Work {
             context,
             samples,
             whole,
-            activations: activations.expect("the chunk or the worker keeps activations"),
+            activations,
+            transient: &mut worker.transient,
             gradient: &mut chunk.gradient,
             loss: &mut chunk.loss,
             coupled: &mut chunk.coupled,
-            gathered: &mut chunk.gathered,
+            gathered: &mut worker.gathered,
             scratch: &mut worker.scratch,
             indices: &mut worker.indices,
             gradients: &mut worker.gradients,
@@ -167,8 +178,14 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn groups(&self) -> impl Iterator<Item = Group> + use<> {
-        let size = self.context.plan.group().min(self.samples.len()).max(1);
+    /// Hands back what the thread lent.
+    pub(super) fn end(self) {
+        self.activations.swap(self.context.plan, self.transient);
+    }
+
+    fn groups(&self, segment: usize) -> impl Iterator<Item = Group> + use<> {
+        let plan = self.context.plan;
+        let size = plan.group(&plan.segments[segment]).min(self.samples.len()).max(1);
         let (samples, whole) = (self.samples.clone(), self.whole);
         samples.clone().step_by(size).map(move |first| {
             let slot = if whole { first - samples.start } else { 0 };
@@ -187,7 +204,7 @@ impl<'a> Work<'a> {
         let plan = self.context.plan;
         let start = plan.segments[segment + 1].start;
         self.coupled[segment].moments.reset();
-        for group in self.groups() {
+        for group in self.groups(segment) {
             self.forward(segment, &group, batch);
             if let Some(coupled) = plan.stages[start].op.coupled() {
                 coupled.collect(self.activations.at(plan, start, &group.slots), &mut self.coupled[segment].moments);
@@ -200,10 +217,9 @@ impl<'a> Work<'a> {
         for range in &self.context.plan.summed {
             self.gradient[range.clone()].fill(0.0);
         }
-        self.gathered.iter_mut().for_each(|gathered| gathered.fill(0.0));
         *self.loss = LossSum::default();
         self.clear_sums(segment);
-        for group in self.groups() {
+        for group in self.groups(segment) {
             self.forward(segment, &group, batch);
             self.loss(&group, batch);
             self.backward(segment, &group);
@@ -219,7 +235,7 @@ impl<'a> Work<'a> {
             return;
         }
         self.clear_sums(segment);
-        for group in self.groups() {
+        for group in self.groups(segment) {
             let width = plan.stages[start].output;
             let border = &mut self.coupled[segment].border[group.slots.start * width..group.slots.end * width];
             let pass = Pass { weights: self.context.weights, seed: 0, step: self.context.step, first: group.first };
@@ -234,9 +250,21 @@ impl<'a> Work<'a> {
                 indices: self.indices,
             };
             plan.stages[start].op.backward(&pass, io, tape, self.scratch, self.gradient);
+            self.remake(segment, &group);
             self.backward(segment, &group);
         }
         self.flush(segment);
+    }
+
+    /// Makes a group's transient values of a segment once more.
+    fn remake(&mut self, segment: usize, group: &Group) {
+        let plan = self.context.plan;
+        let range = &plan.segments[segment];
+        if !range.is_empty() && plan.is_transient(range.start + 1) {
+            let pass = self.pass(group.first);
+            let (x, y, tape) = self.activations.stage(plan, range.start, &group.slots);
+            plan.stages[range.start].op.forward(&pass, x, y, tape, self.scratch);
+        }
     }
 
     fn forward(&mut self, segment: usize, group: &Group, batch: &dyn Batch) {
@@ -312,10 +340,14 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Forgets the sums that the stage at the start of `segment` collected in the last step.
+    /// Forgets the sums that the stage at the start of `segment` collected in the last step, and what the stages of
+    /// `segment` gathered for another chunk.
     fn clear_sums(&mut self, segment: usize) {
         if let Some(i) = segment.checked_sub(1) {
             self.coupled[i].sums.fill(0.0);
+        }
+        for i in self.context.plan.segments[segment].clone() {
+            self.gathered[i].fill(0.0);
         }
     }
 

@@ -127,7 +127,7 @@ pub(crate) struct Needs {
     pub(crate) scratch: usize,
     /// Indices to scribble on, per thread.
     pub(crate) scratch_indices: usize,
-    /// Gradients gathered in an order of the op's own until [`Op::flush`], per chunk.
+    /// Gradients that a chunk's way back through a segment gathers in an order of the op's own until [`Op::flush`].
     pub(crate) gathered: usize,
 }
 

@@ -29,6 +29,9 @@ pub(super) struct Plan {
     pub(super) stages: Vec<Stage>,
     /// Ranges of stages. Every segment but the first starts with a coupled or a whole-batch stage; the first may be empty.
     pub(super) segments: Vec<Range<usize>>,
+    /// The boundaries whose values are made again for the backward pass rather than kept: behind a coupled stage, a scale
+    /// and a shift, which cost less than the way to memory and back.
+    transient: Vec<bool>,
     /// Values of one input sample.
     pub(super) input: usize,
     /// Values of one output sample.
@@ -84,11 +87,12 @@ impl Plan {
         starts
             .extend((0..stages.len()).filter(|&i| stages[i].op.coupled().is_some() || stages[i].op.whole().is_some()));
         let ends = starts[1..].iter().copied().chain([stages.len()]);
-        let segments = starts.iter().zip(ends).map(|(&start, end)| start..end).collect();
+        let segments: Vec<_> = starts.iter().zip(ends).map(|(&start, end)| start..end).collect();
+        let transient = transient(&stages, &segments);
         let (input, output) = (network.input().len(), network.classes());
         let first_trained = first_trained.unwrap_or(stages.len());
         let summed = summed(&stages, network.trained_parameters());
-        Plan { stages, segments, input, output, first_trained, summed }
+        Plan { stages, segments, transient, input, output, first_trained, summed }
     }
 
     /// Hands changed weights to every stage.
@@ -111,16 +115,41 @@ impl Plan {
         self.stages.iter().map(|s| s.op.needs().scratch_indices).max().unwrap_or(0)
     }
 
-    /// Samples that run through a segment together.
-    pub(super) fn group(&self) -> usize {
-        let sample: usize = self.input + self.stages.iter().map(|s| s.output).sum::<usize>();
+    /// Samples that run through these stages together.
+    pub(super) fn group(&self, stages: &Range<usize>) -> usize {
+        let sample: usize = (stages.start..=stages.end).map(|i| self.boundary(i)).sum();
         (GROUP_BYTES / (sample * size_of::<f32>())).max(1)
+    }
+
+    /// The most values that a group has at a boundary of its segment; groups have `most` samples at most.
+    pub(super) fn widest_group(&self, most: usize) -> usize {
+        let widest = |stages: &Range<usize>| (stages.start..=stages.end).map(|i| self.boundary(i)).max().unwrap_or(0);
+        self.segments.iter().map(|stages| widest(stages) * self.group(stages).min(most)).max().unwrap_or(0)
+    }
+
+    /// Samples of a group in the last segment, where groups have `most` samples at most.
+    pub(super) fn last_group(&self, most: usize) -> usize {
+        self.segments.last().map_or(1, |stages| self.group(stages)).min(most)
+    }
+
+    /// Whether the values at the boundary before stage `i` last only as long as a group.
+    pub(super) fn is_transient(&self, i: usize) -> bool {
+        self.transient[i]
     }
 
     /// Values at the boundary before stage `i` (after the last one for `i = stages.len()`).
     pub(super) fn boundary(&self, i: usize) -> usize {
         if i == 0 { self.input } else { self.stages[i - 1].output }
     }
+}
+
+/// Which boundaries are transient: the next segment must not need them.
+fn transient(stages: &[Stage], segments: &[Range<usize>]) -> Vec<bool> {
+    let mut transient = vec![false; stages.len() + 1];
+    for segment in segments.iter().filter(|segment| segment.len() > 1) {
+        transient[segment.start + 1] = stages[segment.start].op.coupled().is_some();
+    }
+    transient
 }
 
 /// The ranges of weights that belong to no whole-batch stage.
@@ -140,7 +169,7 @@ pub(super) fn words(len: usize, count: usize) -> u64 {
     (len as u64).saturating_mul(count as u64)
 }
 
-/// The values at every boundary, and the tapes, of up to `capacity` samples.
+/// The values at every boundary but the transient ones, and the tapes, of up to `capacity` samples.
 pub(super) struct Activations {
     values: Vec<Buffer>,
     floats: Vec<Buffer>,
@@ -150,8 +179,9 @@ pub(super) struct Activations {
 impl Activations {
     pub(super) fn new(plan: &Plan, capacity: usize) -> Activations {
         let needs: Vec<_> = plan.stages.iter().map(|s| s.op.needs()).collect();
+        let kept = |i: usize| if plan.is_transient(i) { 0 } else { plan.boundary(i) };
         Activations {
-            values: (0..=plan.stages.len()).map(|i| Buffer::new(plan.boundary(i) * capacity)).collect(),
+            values: (0..=plan.stages.len()).map(|i| Buffer::new(kept(i) * capacity)).collect(),
             floats: needs.iter().map(|n| Buffer::new(n.floats * capacity)).collect(),
             indices: needs.iter().map(|n| vec![0; n.indices * capacity]).collect(),
         }
@@ -160,8 +190,21 @@ impl Activations {
     /// Values and indices that [`Activations::new`] makes room for.
     pub(super) fn words(plan: &Plan, capacity: usize) -> u64 {
         let tapes = plan.stages.iter().map(|s| s.op.needs()).map(|n| n.floats + n.indices);
-        let sample = tapes.chain((0..=plan.stages.len()).map(|i| plan.boundary(i))).sum();
+        let kept = (0..=plan.stages.len()).filter(|&i| !plan.is_transient(i));
+        let sample = tapes.chain(kept.map(|i| plan.boundary(i))).sum();
         words(sample, capacity)
+    }
+
+    /// Lends it room for a group's transient values, or takes it back: swaps the buffers.
+    pub(super) fn swap(&mut self, plan: &Plan, transient: &mut Transient) {
+        let values = self.values.iter_mut().enumerate().filter(|(i, _)| plan.is_transient(*i));
+        values.zip(&mut transient.0).for_each(|((_, values), room)| std::mem::swap(values, room));
+    }
+
+    /// Where the samples in `slots` are at boundary `i`.
+    fn cut(plan: &Plan, i: usize, slots: &Range<usize>) -> Range<usize> {
+        let (width, first) = (plan.boundary(i), if plan.is_transient(i) { 0 } else { slots.start });
+        first * width..(first + slots.len()) * width
     }
 
     /// The values at boundary `i` of all samples.
@@ -171,22 +214,45 @@ impl Activations {
 
     /// The values at boundary `i` of the samples in `slots`.
     pub(super) fn at(&self, plan: &Plan, i: usize, slots: &Range<usize>) -> &[f32] {
-        let width = plan.boundary(i);
-        &self.values[i][slots.start * width..slots.end * width]
+        &self.values[i][Activations::cut(plan, i, slots)]
     }
 
     pub(super) fn at_mut(&mut self, plan: &Plan, i: usize, slots: &Range<usize>) -> &mut [f32] {
-        let width = plan.boundary(i);
-        &mut self.values[i][slots.start * width..slots.end * width]
+        &mut self.values[i][Activations::cut(plan, i, slots)]
     }
 
     /// Everything that stage `i` touches: input, output, tape.
     pub(super) fn stage(&mut self, plan: &Plan, i: usize, slots: &Range<usize>) -> (&[f32], &mut [f32], Tape<'_>) {
-        let (stage, needs) = (&plan.stages[i], plan.stages[i].op.needs());
-        let cut = |width: usize| slots.start * width..slots.end * width;
+        let needs = plan.stages[i].op.needs();
+        let taped = |width: usize| slots.start * width..slots.end * width;
         let (before, after) = self.values.split_at_mut(i + 1);
-        let tape =
-            Tape { floats: &mut self.floats[i][cut(needs.floats)], indices: &mut self.indices[i][cut(needs.indices)] };
-        (&before[i][cut(stage.input)], &mut after[0][cut(stage.output)], tape)
+        let floats = &mut self.floats[i][taped(needs.floats)];
+        let tape = Tape { floats, indices: &mut self.indices[i][taped(needs.indices)] };
+        let (x, y) = (Activations::cut(plan, i, slots), Activations::cut(plan, i + 1, slots));
+        (&before[i][x], &mut after[0][y], tape)
+    }
+}
+
+/// Room for one group's values at every transient boundary, in their order.
+pub(super) struct Transient(Vec<Buffer>);
+
+impl Transient {
+    /// For groups of `most` samples at most.
+    pub(super) fn new(plan: &Plan, most: usize) -> Transient {
+        Transient(Transient::sizes(plan, most).map(Buffer::new).collect())
+    }
+
+    /// Values that [`Transient::new`] makes room for.
+    pub(super) fn words(plan: &Plan, most: usize) -> u64 {
+        Transient::sizes(plan, most).map(|size| size as u64).fold(0, u64::saturating_add)
+    }
+
+    fn sizes(plan: &Plan, most: usize) -> impl Iterator<Item = usize> {
+        // A coupled stage goes back in groups of the segment before its own.
+        let pairs = plan.segments.windows(2).filter(|pair| pair[1].len() > 1 && plan.is_transient(pair[1].start + 1));
+        pairs.map(move |pair| {
+            let group = plan.group(&pair[0]).max(plan.group(&pair[1])).min(most);
+            plan.boundary(pair[1].start + 1) * group
+        })
     }
 }

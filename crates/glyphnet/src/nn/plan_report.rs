@@ -1,6 +1,8 @@
 //! What a plan looks like from outside: its segments and stages, and the memory that running it takes. All of it comes
 //! from sizes; nothing is allocated for a batch.
 
+use std::ops::Range;
+
 use glyphnet_kernels::Isa;
 
 use super::chunk::{Chunk, Worker};
@@ -22,8 +24,6 @@ pub struct PlanReport {
     pub threads: usize,
     /// How a batch is cut; `None` for inference.
     pub batch: Option<BatchReport>,
-    /// Samples that run through a segment together, so that their activations stay in the cache.
-    pub group: usize,
     /// The segments, first to last.
     pub segments: Vec<SegmentReport>,
     /// Memory that it takes.
@@ -44,6 +44,8 @@ pub struct BatchReport {
 pub struct SegmentReport {
     /// What must be over before the segment can begin.
     pub start: SegmentStart,
+    /// Samples that run through it together, so that their activations stay in the cache.
+    pub group: usize,
     /// The stages, first to last.
     pub stages: Vec<StageReport>,
 }
@@ -100,8 +102,7 @@ impl PlanReport {
             isa: options.isa,
             threads,
             batch: Some(BatchReport { samples: options.batch_size, chunks: cut.chunks }),
-            group: cut.group,
-            segments: segments(network, &plan),
+            segments: segments(network, &plan, |stages| plan.group(stages).min(cut.longest)),
             memory: MemoryReport::training(network, &plan, options, threads),
         }
     }
@@ -113,24 +114,24 @@ impl PlanReport {
             isa,
             threads,
             batch: None,
-            group: predictor::group(&plan),
-            segments: segments(network, &plan),
+            segments: segments(network, &plan, |_| predictor::group(&plan)),
             memory: MemoryReport::inference(network, &plan, threads),
         }
     }
 }
 
-fn segments(network: &Network, plan: &Plan) -> Vec<SegmentReport> {
-    let report = |stages: &[Stage]| {
+fn segments(network: &Network, plan: &Plan, group: impl Fn(&Range<usize>) -> usize) -> Vec<SegmentReport> {
+    let report = |range: &Range<usize>| {
+        let (stages, group) = (&plan.stages[range.clone()], group(range));
         let op = &stages.first()?.op;
         let start = match (op.coupled(), op.whole()) {
             (Some(_), _) => SegmentStart::BatchSums,
             (_, Some(_)) => SegmentStart::WholeBatch,
             (None, None) => SegmentStart::Input,
         };
-        Some(SegmentReport { start, stages: stages.iter().map(|stage| of_stage(network, stage)).collect() })
+        Some(SegmentReport { start, group, stages: stages.iter().map(|stage| of_stage(network, stage)).collect() })
     };
-    plan.segments.iter().filter_map(|range| report(&plan.stages[range.clone()])).collect()
+    plan.segments.iter().filter_map(report).collect()
 }
 
 fn of_stage(network: &Network, stage: &Stage) -> StageReport {
@@ -152,9 +153,9 @@ impl MemoryReport {
     }
 
     pub(super) fn training(network: &Network, plan: &Plan, options: &TrainerOptions, threads: usize) -> MemoryReport {
-        let Cut { chunks, longest, group, keep } = Cut::new(plan, options.batch_size);
+        let Cut { chunks, longest, keep } = Cut::new(plan, options.batch_size);
         let weights = network.trained_parameters();
-        let (copies, samples) = if keep { (chunks, longest) } else { (threads, group) };
+        let (copies, samples) = if keep { (chunks, longest) } else { (threads, plan.last_group(longest)) };
         let rooms = plan.stages.iter().filter_map(|stage| stage.op.whole()).map(|whole| whole.room() as u64);
         let kept = bytes(copies, Activations::words(plan, samples));
         MemoryReport {
@@ -164,7 +165,7 @@ impl MemoryReport {
             gradients: bytes(chunks, Chunk::gradient_words(plan, weights, longest))
                 .saturating_add(bytes(1, weights as u64)),
             activations: rooms.map(|words| bytes(1, words)).fold(kept, u64::saturating_add),
-            scratch: bytes(threads, Worker::scratch_words(plan, group)),
+            scratch: bytes(threads, Worker::scratch_words(plan, longest)),
         }
     }
 

@@ -18,7 +18,7 @@ const TASKS: usize = 4;
 
 /// Samples that run through the plan together.
 pub(super) fn group(plan: &Plan) -> usize {
-    plan.group().min(BLOCK)
+    plan.group(&(0..plan.stages.len())).min(BLOCK)
 }
 
 /// A trained network at work. `&self` is enough: any number of threads may share it.

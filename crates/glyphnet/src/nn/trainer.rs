@@ -109,8 +109,6 @@ pub(super) struct Cut {
     pub(super) chunks: usize,
     /// Samples of the longest chunk.
     pub(super) longest: usize,
-    /// Samples that run through a segment together.
-    pub(super) group: usize,
     /// Whether chunks keep the activations of all their samples, as more than one segment needs; otherwise each thread
     /// keeps those of a group.
     pub(super) keep: bool,
@@ -120,7 +118,7 @@ impl Cut {
     pub(super) fn new(plan: &Plan, batch_size: usize) -> Cut {
         let chunks = chunk_count(batch_size.max(1));
         let longest = batch_size.max(1).div_ceil(chunks);
-        Cut { chunks, longest, group: plan.group().min(longest), keep: plan.segments.len() > 1 }
+        Cut { chunks, longest, keep: plan.segments.len() > 1 }
     }
 }
 
@@ -140,9 +138,9 @@ impl Trainer {
             return Err(TrainerError::TooLarge { batch_size: options.batch_size });
         }
         let weights = network.trained_parameters();
-        let Cut { chunks, longest, group, keep } = Cut::new(&plan, options.batch_size);
+        let Cut { chunks, longest, keep } = Cut::new(&plan, options.batch_size);
         let chunks = (0..chunks).map(|_| Mutex::new(Chunk::new(&plan, weights, longest, keep))).collect();
-        let workers = (0..threads.count()).map(|_| Mutex::new(Worker::new(&plan, group, !keep))).collect();
+        let workers = (0..threads.count()).map(|_| Mutex::new(Worker::new(&plan, longest, !keep))).collect();
         let optimizer = Optimizer::new(options.optimizer.clone(), weights);
         let gradient = vec![0.0; weights];
         let (finite, step) = (true, 0);
@@ -296,7 +294,9 @@ impl Trainer {
                 batch: samples,
             };
             let part = border(c, count, samples)..border(c + 1, count, samples);
-            run(&mut Work::new(step, &mut chunk, &mut worker, part));
+            let mut work = Work::new(step, &mut chunk, &mut worker, part);
+            run(&mut work);
+            work.end();
         });
     }
 

@@ -43,18 +43,18 @@ pub(super) fn write(
 
 fn write_plan(plan: &PlanReport, out: &mut Out) -> Result<(), CliError> {
     let (isa, threads) = (plan.isa, count(plan.threads, "thread"));
-    let group = count(plan.group, "image");
     match plan.batch {
         Some(batch) => {
             let (samples, chunks) = (grouped(batch.samples as u64), count(batch.chunks, "chunk"));
-            writeln!(out, "training: {isa}, {threads}, batches of {samples} in {chunks}, groups of {group}")?;
+            writeln!(out, "training: {isa}, {threads}, batches of {samples} in {chunks}")?;
         }
-        None => writeln!(out, "inference: {isa}, {threads}, groups of {group}")?,
+        None => writeln!(out, "inference: {isa}, {threads}")?,
     }
     writeln!(out)?;
     let mut table = Table::new([("layers", Align::Left), ("MACs", Align::Right), ("how", Align::Left)]);
     for (number, segment) in plan.segments.iter().enumerate() {
-        table.row([format!("segment {}", number + 1), String::new(), start(segment).to_owned()]);
+        let how = format!("groups of {}{}", count(segment.group, "image"), start(segment));
+        table.row([format!("segment {}", number + 1), String::new(), how]);
         for stage in &segment.stages {
             table.row([format!("  {}", layers(stage)), grouped(stage.macs), stage.kernel.clone()]);
         }
@@ -67,8 +67,8 @@ fn write_plan(plan: &PlanReport, out: &mut Out) -> Result<(), CliError> {
 fn start(segment: &SegmentReport) -> &'static str {
     match segment.start {
         SegmentStart::Input => "",
-        SegmentStart::BatchSums => "waits for the whole batch: its sums",
-        SegmentStart::WholeBatch => "waits for the whole batch: large dense layer",
+        SegmentStart::BatchSums => "; waits for the whole batch: its sums",
+        SegmentStart::WholeBatch => "; waits for the whole batch: large dense layer",
     }
 }
 
