@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Cursor, Seek};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use image::metadata::Orientation;
@@ -14,8 +15,11 @@ use crate::types::ImageShape;
 
 /// Longest side of an image that is decoded, in pixels.
 const MAX_SIDE: u32 = 8192;
-/// Most memory that decoding one image may take: 16-bit RGBA at the longest sides.
-const MAX_BYTES: u64 = MAX_SIDE as u64 * MAX_SIDE as u64 * 8;
+/// Most pixels of an image that is decoded: those of the largest cameras in telephones.
+const MAX_PIXELS: u64 = 50_331_648;
+/// Most bytes that the pixels of an image may take as it is decoded, so that no file, however small, costs more than
+/// 512 MB: a decoder holds them twice for a while, and so does turning an image upright.
+const MAX_BYTES: u64 = 4 * MAX_PIXELS;
 /// Visible pixels at least this light would vanish on white.
 const VANISHES_ON_WHITE: u64 = 224;
 
@@ -57,7 +61,7 @@ impl DecodedImage {
 ///
 /// # Errors
 /// [`DataError::Read`] if there is no such file; [`DataError::Empty`]; [`DataError::Image`] if it is no image, is
-/// damaged, or is larger than 8192 x 8192 pixels.
+/// damaged, or is larger than 8192 pixels along a side, 48 megapixels or 192 MiB when decoded.
 pub fn read_image(path: &Path) -> Result<DecodedImage, DataError> {
     let file = File::open(path).map_err(DataError::read(path))?;
     let meta = file.metadata().map_err(DataError::read(path))?;
@@ -87,8 +91,11 @@ pub(crate) fn image_size(path: &Path) -> Result<(usize, usize), DataError> {
     if file.metadata().map_err(DataError::read(path))?.len() == 0 {
         return Err(DataError::Empty { path: path.to_path_buf() });
     }
-    let (decoder, orientation) = decoder(BufReader::new(file), path)?;
-    let (width, height) = decoder.dimensions();
+    let (width, height, orientation) = guarded(path, || {
+        let (decoder, orientation) = decoder(BufReader::new(file), path)?;
+        let (width, height) = decoder.dimensions();
+        Ok((width, height, orientation))
+    })?;
     let turned = matches!(
         orientation,
         Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
@@ -112,11 +119,29 @@ fn decoder<'a>(
     if width == 0 || height == 0 {
         return Err(bad(&"it has no pixels"));
     }
+    if u64::from(width) * u64::from(height) > MAX_PIXELS || decoder.total_bytes() > MAX_BYTES {
+        let problem =
+            format!("its {width} x {height} pixels are too many: make it smaller than 48 megapixels (192 MiB)");
+        return Err(bad(&problem));
+    }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     Ok((decoder, orientation))
 }
 
+/// Does what `decode` does; where a decoder panics at a damaged image, that is an error like any other.
+fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, DataError>) -> Result<T, DataError> {
+    // Nothing outlives the panic: reader, decoder and pixels are all made within.
+    panic::catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
+        let problem = "it is damaged in a way that its decoder does not expect".to_owned();
+        Err(DataError::Image { path: path.to_path_buf(), problem })
+    })
+}
+
 fn decode<'a>(reader: impl BufRead + Seek + 'a, path: &Path) -> Result<DecodedImage, DataError> {
+    guarded(path, || decode_pixels(reader, path))
+}
+
+fn decode_pixels<'a>(reader: impl BufRead + Seek + 'a, path: &Path) -> Result<DecodedImage, DataError> {
     let (decoder, orientation) = decoder(reader, path)?;
     let mut image = DynamicImage::from_decoder(decoder)
         .map_err(|e| DataError::Image { path: path.to_path_buf(), problem: e.to_string() })?;

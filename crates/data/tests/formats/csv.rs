@@ -160,3 +160,22 @@ fn no_damage_makes_the_reader_panic() {
         assert_eq!(folder.open("train.csv").is_ok(), sound, "cut to {at} of {} bytes", whole.len());
     }
 }
+
+#[test]
+fn what_no_csv_of_images_has_is_refused_before_it_costs_memory() {
+    let folder = Folder::new();
+    let too_long = vec![b'1'; (1 << 24) + 1];
+    folder.write("train.csv", &too_long);
+    assert_says(folder.open("train.csv"), &["line 1", "longer than 16 MiB"]);
+    folder.write("train.csv", [format!("{HEADER}5,0,1,2,255\n").as_bytes(), &too_long].concat());
+    assert_says(folder.open("train.csv"), &["line 3", "longer than 16 MiB"]);
+    folder.write("train.csv", ",".repeat((1 << 20) + 1));
+    assert_says(folder.open("train.csv"), &["1048578 columns", "1048576 pixels"]);
+    // Each of these lines would be an image of 64 KiB: 16 GiB.
+    let names: Vec<String> = (0..65_536).map(|i| format!("pixel{i}")).collect();
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(format!("label,{}{}", names.join(","), "\n".repeat(1 << 18)).as_bytes()).unwrap();
+    encoder.write_all(b"1").unwrap();
+    folder.write("train.csv", encoder.finish().unwrap());
+    assert_says(folder.open("train.csv"), &["line 2: the line is blank"]);
+}

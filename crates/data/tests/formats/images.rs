@@ -66,3 +66,24 @@ fn an_image_beyond_the_limit_is_refused_by_its_header() {
     let message = decode_image(&image, "wide.pgm").unwrap_err().to_string();
     assert!(message.contains("wide.pgm") && message.to_lowercase().contains("limit"), "{message}");
 }
+
+#[test]
+fn images_too_large_to_decode_are_refused_by_their_headers() {
+    let problem = |header: &str| decode_image(header.as_bytes(), "t.ppm").unwrap_err().to_string();
+    assert!(problem("P6 8192 6145 255\n").contains("8192 x 6145 pixels are too many"));
+    assert!(problem("P6 8192 6144 65535\n").contains("8192 x 6144 pixels are too many"));
+    assert!(!problem("P6 8192 6144 255\n").contains("too many"));
+    assert!(!problem("P6 8193 1 255\n").is_empty());
+}
+
+/// `png` 0.18 panics where a palette is no whole number of colours.
+#[test]
+fn a_decoder_that_panics_is_an_error() {
+    let file = [
+        &b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR\0\0\0\x04\0\0\0\x05\x04\x03\0\0\0\x90\x83P\xe8"[..],
+        b"\0\0\0\x10PLTE\xc9\x9a2147%48364\0\0\0\0\x96\xf7\xaa)",
+        b"\0\0\0\x17IDATx\x9ccd\x0add\xe3e\x89}\xcc\xa8\xf8\x9fE\x85\x11\0\x13d\x02\xf7\xb3\x04\xd4l\0\0\0\0IEND\xaeB`\x82",
+    ];
+    let message = decode_image(&file.concat(), "t.png").unwrap_err().to_string();
+    assert!(message.contains("'t.png' is not a readable image"), "{message}");
+}

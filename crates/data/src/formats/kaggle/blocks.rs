@@ -10,6 +10,9 @@ pub(super) const BLOCK: usize = 1 << 18;
 /// A file that unpacks to more than this (16 GiB) is refused.
 const MAX_BYTES: u64 = 1 << 34;
 
+/// A line longer than this (16 MiB) is refused: the largest images that fit a line take a quarter of it.
+const MAX_LINE: usize = 1 << 24;
+
 /// A piece of text, at the front of a buffer that is used again and again.
 #[derive(Default)]
 pub(super) struct Block {
@@ -57,6 +60,7 @@ impl Blocks {
             match block.buffer[from..block.filled].iter().position(|&b| b == b'\n') {
                 Some(at) => break from + at,
                 None if blocks.ended => break block.filled,
+                None if block.filled >= MAX_LINE => return Err(too_long(path, 1)),
                 None => {}
             }
         };
@@ -71,10 +75,10 @@ impl Blocks {
         Some(self.carry.len() as u64 + if self.ended { 0 } else { unread })
     }
 
-    /// Puts the next lines into `block`; `false` if there are none.
+    /// Puts the next lines into `block`; `false` if there are none. `line` is the number of the first one.
     ///
     /// White space at the end of the file is left out. In the middle it starts a block, never ends one.
-    pub(super) fn next(&mut self, path: &Path, block: &mut Block) -> Result<bool, DataError> {
+    pub(super) fn next(&mut self, path: &Path, line: usize, block: &mut Block) -> Result<bool, DataError> {
         if block.buffer.len() < BLOCK.max(self.carry.len()) {
             block.buffer.resize(BLOCK.max(self.carry.len()), 0);
         }
@@ -92,12 +96,20 @@ impl Blocks {
                 self.carry.extend_from_slice(if self.ended { &[] } else { &filled[end..] });
                 return Ok(end > 0);
             }
+            if block.filled >= MAX_LINE {
+                return Err(too_long(path, line));
+            }
         }
     }
 
     fn check_size(&self, path: &Path) -> Result<(), DataError> {
         if self.file.position() > MAX_BYTES { Err(too_large(path)) } else { Ok(()) }
     }
+}
+
+fn too_long(path: &Path, line: usize) -> DataError {
+    let problem = "the line is longer than 16 MiB: this is no CSV of small images".to_string();
+    DataError::Csv { path: path.to_path_buf(), line, column: None, problem }
 }
 
 fn too_large(path: &Path) -> DataError {

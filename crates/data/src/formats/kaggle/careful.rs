@@ -24,13 +24,13 @@ pub(super) fn parse_line(header: &Header, line: &[u8], pixels: &mut [u8]) -> Res
     if line.trim().is_empty() {
         return Err(whole("the line is blank: remove it".to_string()));
     }
-    let fields: Vec<&str> = line.split(',').map(|f| f.trim().trim_matches('"').trim()).collect();
-    let columns = header.names.len();
-    if fields.len() != columns {
-        return Err(whole(format!("{} values, but the header names {columns} columns", fields.len())));
+    let (values, columns) = (line.bytes().filter(|&b| b == b',').count() + 1, header.names.len());
+    if values != columns {
+        return Err(whole(format!("{values} values, but the header names {columns} columns")));
     }
+    let fields = line.split(',').map(|f| f.trim().trim_matches('"').trim());
     let (mut label, mut pixels) = (0, pixels.iter_mut());
-    for (column, field) in fields.iter().enumerate() {
+    for (column, field) in fields.enumerate() {
         let is_label = header.label == Some(column);
         let value = value(field, is_label).map_err(|problem| Fault { column: Some(column), problem })?;
         if is_label {
@@ -58,7 +58,7 @@ fn value(field: &str, is_label: bool) -> Result<u32, String> {
 }
 
 /// A field as it may stand in a message.
-fn shortened(field: &str) -> String {
+pub(super) fn shortened(field: &str) -> String {
     const SHOWN: usize = 20;
     if field.chars().count() <= SHOWN {
         return field.to_string();

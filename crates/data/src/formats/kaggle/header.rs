@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
+use super::careful;
 use crate::error::DataError;
 use crate::types::ImageShape;
+
+/// The most pixels of an image in a line (1024 x 1024), and columns: these and a label.
+const MAX_PIXELS: usize = 1 << 20;
+const MAX_COLUMNS: usize = MAX_PIXELS + 1;
 
 /// What the header line says.
 #[derive(Debug)]
@@ -20,11 +25,15 @@ impl Header {
         let bad = |column: Option<&str>, problem: String| DataError::Csv {
             path: path.to_path_buf(),
             line: 1,
-            column: column.map(str::to_string),
+            column: column.map(careful::shortened),
             problem,
         };
         let text = std::str::from_utf8(line)
             .map_err(|_| bad(None, "the header is no text: expected 'label,pixel0,pixel1,...'".to_string()))?;
+        let columns = text.bytes().filter(|&b| b == b',').count() + 1;
+        if columns > MAX_COLUMNS {
+            return Err(bad(None, format!("{columns} columns: images of more than {MAX_PIXELS} pixels are refused")));
+        }
         let clean = |name: &str| name.trim().trim_matches('"').trim().to_string();
         let names: Vec<String> = text.split(',').map(clean).collect();
         if names.iter().all(|n| n.parse::<f64>().is_ok()) {

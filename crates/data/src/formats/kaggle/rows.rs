@@ -38,9 +38,10 @@ pub(super) fn parse(isa: Isa, path: &Path, header: &Header, blocks: Blocks) -> R
 fn in_turn(isa: Isa, path: &Path, header: &Header, mut blocks: Blocks) -> Result<Rows, DataError> {
     let (mut rows, mut count) = (Rows::default(), 0);
     let (mut block, mut plain) = (Block::default(), Plain::new(header.pixels()));
-    while blocks.next(path, &mut block)? {
+    while blocks.next(path, line_of(count), &mut block)? {
         let first = count;
-        count += lines(block.text());
+        // Blank lines cost one byte each, and must not ask for the memory of an image.
+        count += lines(block.text()).min(most_rows(header, block.text().len()));
         rows.resize(header, count);
         let labels = if header.label.is_some() { &mut rows.labels[first..] } else { &mut [] };
         let target = Target { first, pixels: &mut rows.pixels[first * header.pixels()..], labels };
@@ -81,8 +82,8 @@ impl<'a> Target<'a> {
 }
 
 fn in_parallel(isa: Isa, path: &Path, header: &Header, blocks: Blocks, left: u64) -> Result<Rows, DataError> {
-    // A line is at least two bytes a column. What is never written to costs no memory.
-    let most = usize::try_from(left).unwrap_or(usize::MAX) / (2 * header.names.len()) + 1;
+    // What is never written to costs no memory.
+    let most = most_rows(header, usize::try_from(left).unwrap_or(usize::MAX));
     let mut rows = Rows::default();
     rows.resize(header, most);
     let rest = Target { first: 0, pixels: &mut rows.pixels, labels: &mut rows.labels };
@@ -114,7 +115,8 @@ fn work(isa: Isa, path: &Path, header: &Header, shared: &Mutex<Shared<'_>>) {
             if shared.failure.is_some() {
                 return;
             }
-            match shared.blocks.next(path, &mut block) {
+            let line = line_of(shared.rest.first);
+            match shared.blocks.next(path, line, &mut block) {
                 Ok(true) => shared.rest.split_off(header, lines(block.text())),
                 Ok(false) => return,
                 Err(error) => return shared.failure = Some((shared.rest.first, error)),
@@ -149,9 +151,19 @@ fn lines(text: &[u8]) -> usize {
     text.chunks(255).map(count).sum::<usize>() + usize::from(text.last().is_some_and(|&b| b != b'\n'))
 }
 
+/// How many rows so many bytes can hold: a line is at least two bytes a column, but for the last line feed.
+fn most_rows(header: &Header, bytes: usize) -> usize {
+    bytes / (2 * header.names.len()) + 1
+}
+
+/// The number in the file of a row's line: the first is the header.
+fn line_of(row: usize) -> usize {
+    row + 2
+}
+
 fn error(path: &Path, header: &Header, row: usize, fault: Fault) -> DataError {
     let column = fault.column.and_then(|c| header.names.get(c)).cloned();
-    DataError::Csv { path: path.to_path_buf(), line: row + 2, column, problem: fault.problem }
+    DataError::Csv { path: path.to_path_buf(), line: line_of(row), column, problem: fault.problem }
 }
 
 /// Parses a block of lines; an error comes with its row in the file.
