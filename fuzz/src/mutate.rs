@@ -42,9 +42,10 @@ impl Mutator {
         Mutator { rng: Rng::with_seed(seed), target, longest }
     }
 
-    /// A mutation of one of `known`, of which there is at least one.
-    pub fn next(&mut self, known: &[Vec<u8>]) -> Vec<u8> {
-        let seed = &known[self.rng.usize(..known.len())];
+    /// A mutation of one of `known`, half of the time of one of the first `sound`, of which there is at least one.
+    pub fn next(&mut self, known: &[Vec<u8>], sound: usize) -> Vec<u8> {
+        let among = if self.rng.bool() { sound } else { known.len() };
+        let seed = &known[self.rng.usize(..among)];
         let other = &known[self.rng.usize(..known.len())];
         // Most of the time inside the container, as damage to a checksum hides everything behind it.
         if self.rng.u8(..4) > 0

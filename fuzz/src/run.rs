@@ -88,10 +88,10 @@ pub fn campaign(
     let mut report = Report::default();
     let mut mutator = Mutator::new(target, campaign.seed, campaign.longest);
     let start = Instant::now();
-    let first: Vec<Vec<u8>> = known.clone();
-    let mut first = first.into_iter();
+    let sound = known.len();
+    let mut first = known.clone().into_iter();
     while report.inputs < campaign.inputs && start.elapsed() < campaign.time {
-        let input = first.next().unwrap_or_else(|| mutator.next(&known));
+        let input = first.next().unwrap_or_else(|| mutator.next(&known, sound));
         watch(report.inputs, &input);
         report.inputs += 1;
         let outcome = check_one(target, &input, &campaign.limits, memory);

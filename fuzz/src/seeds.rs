@@ -6,10 +6,12 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use glyphnet::data::SourceKind;
 use glyphnet::model_file::{self, ModelParts};
-use glyphnet::nn::Sequential;
+use glyphnet::nn::{Kernels, Sequential, Threads};
 use glyphnet::recipe::Recipe;
-use glyphnet::{ImageShape, Preprocess};
+use glyphnet::train::{Event, FitOptions, Observer, RunFolder, fit};
+use glyphnet::{Dataset, ImageShape, Images, Isa, Preprocess, Source};
 
 use crate::container::zip_of;
 
@@ -149,6 +151,35 @@ pub(crate) const MODEL_WORDS: &[&str] = &[
     "\\\"",
     "null",
     "1e999",
+];
+
+pub(crate) const CHECKPOINT_WORDS: &[&str] = &[
+    "\"progress\":",
+    "\"recipe\":",
+    "\"data\":",
+    "\"simd\":",
+    "\"epochs\\\":",
+    "\\\"planned\\\":",
+    "\"network.",
+    "\"optimizer.",
+    "\"best.",
+    "\"rollback.network.",
+    "\"history\"",
+    "\"dtype\":\"U8\"",
+    "\"F32\"",
+    "\"shape\":[",
+    "\"data_offsets\":[",
+    "null",
+    "true",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    "\\\"",
+    "\\n",
+    "1e999",
+    "-1",
 ];
 
 /// The path from the root of the repository.
@@ -297,4 +328,58 @@ pub(crate) fn model() -> Vec<Vec<u8>> {
     let inputs = [ImageShape::new(2, 3, 1), ImageShape::new(8, 8, 3), ImageShape::new(9, 7, 1)];
     let models = LAYERS.iter().zip(inputs).map(|(layers, input)| parts(layers, input));
     models.map(|parts| model_file::to_bytes(&parts).expect("a model")).collect()
+}
+
+/// Asks to stop after so many steps.
+struct StopAfter(usize);
+
+impl Observer for StopAfter {
+    fn event(&mut self, event: &Event<'_>) {
+        if matches!(event, Event::Step { .. }) {
+            self.0 = self.0.saturating_sub(1);
+        }
+    }
+
+    fn stop_requested(&self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// Runs that were stopped: in the first epoch, between two epochs with everything that a recipe can ask for, at the end.
+pub(crate) fn checkpoint() -> Vec<Vec<u8>> {
+    let all = "[train]\nbatch_size = 4\nepochs = 3\n[optimizer]\nkind = \"adam\"\n[early_stopping]\npatience = 2\n\
+        [reduce_lr_on_plateau]\npatience = 1\n[data]\nvalidation = 0.25\n";
+    let few = "[train]\nbatch_size = 8\nepochs = 2\n[data]\nvalidation = 0\n";
+    let runs = [(few, LAYERS[0], 1), (all, LAYERS[1], 5), (few, LAYERS[2], usize::MAX)];
+    runs.into_iter().map(|(settings, layers, steps)| stopped_run(&format!("{settings}{layers}"), steps)).collect()
+}
+
+fn stopped_run(recipe: &str, steps: usize) -> Vec<u8> {
+    let folder = tempfile::tempdir().expect("a folder for temporary files");
+    let path = folder.path().join("run");
+    let shape = ImageShape::new(8, 8, 1);
+    let pixels: Vec<u8> = (0..16 * shape.len()).map(|i| (i * i % 251) as u8).collect();
+    let train = Dataset {
+        images: Images::new(shape, pixels).expect("pixels of this shape"),
+        labels: Some((0..16).map(|i| i % 3).collect()),
+    };
+    let classes = ["a", "b", "c"].map(str::to_owned).to_vec();
+    let kind = SourceKind::Idx;
+    let source = Source { name: "seed".to_owned(), kind, classes, train, validation: None, test: None, notes: vec![] };
+    let options = FitOptions {
+        threads: Threads::new(1).expect("a thread"),
+        isa: Isa::SCALAR,
+        folder: Some(RunFolder::create(&path).expect("a new folder")),
+        kernels: Kernels::default(),
+    };
+    let recipe = Recipe::from_toml(recipe, "seed").expect("a recipe");
+    fit(&recipe, &source, &options, &mut StopAfter(steps)).expect("a run");
+    let mut files: Vec<_> = fs::read_dir(path.join("checkpoint"))
+        .expect("checkpoints")
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort();
+    fs::read(files.last().expect("a checkpoint")).expect("a checkpoint")
 }

@@ -1,15 +1,16 @@
 //! What is fed: one function for each kind of file.
 
-use std::cell::RefCell;
 use std::fmt::Display;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use glyphnet::Model;
 use glyphnet::data::{DecodedImage, ImageShape, Images, OpenOptions, ResizeFilter, decode_image, open};
 use glyphnet::recipe::Recipe;
+use glyphnet::train::Checkpoint;
 use glyphnet_data::formats::{idx, kaggle};
 use glyphnet_kernels::Isa;
+use tempfile::TempDir;
 
 use crate::container::Container;
 use crate::seeds;
@@ -31,7 +32,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub static TARGETS: [Target; 6] = [
+pub static TARGETS: [Target; 7] = [
     Target {
         name: "idx",
         run: idx,
@@ -50,6 +51,13 @@ pub static TARGETS: [Target; 6] = [
         container: Container::None,
     },
     Target { name: "model", run: model, seeds: seeds::model, words: seeds::MODEL_WORDS, container: Container::Sealed },
+    Target {
+        name: "checkpoint",
+        run: checkpoint,
+        seeds: seeds::checkpoint,
+        words: seeds::CHECKPOINT_WORDS,
+        container: Container::Sealed,
+    },
 ];
 
 /// The target of this name.
@@ -60,20 +68,14 @@ pub fn by_name(name: &str) -> Option<&'static Target> {
 /// Puts `bytes` where a reader that wants a path finds them.
 fn with_file<T>(name: &str, bytes: &[u8], read: impl FnOnce(&Path) -> T) -> T {
     thread_local! {
-        static FOLDER: RefCell<Option<PathBuf>> = const { RefCell::new(None) };
-    }
-    let folder = FOLDER.with_borrow_mut(|folder| {
-        let make = || {
+        static FOLDER: TempDir = {
+            // In memory, where there is such a place.
             let memory = Path::new("/dev/shm");
-            let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
-            let own = format!("glyphnet-fuzz-{}-{:?}", std::process::id(), std::thread::current().id());
-            let folder = parent.join(own);
-            fs::create_dir_all(&folder).expect("a folder for temporary files");
-            folder
+            let place = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+            tempfile::tempdir_in(place).expect("a folder for temporary files")
         };
-        folder.get_or_insert_with(make).clone()
-    });
-    let path = folder.join(name);
+    }
+    let path = FOLDER.with(|folder| folder.path().join(name));
     fs::write(&path, bytes).expect("room for a temporary file");
     read(&path)
 }
@@ -169,6 +171,17 @@ fn model(bytes: &[u8]) -> String {
     let again = glyphnet::model_file::from_bytes(&written, "again").expect("what was written can be read");
     assert_eq!(again, parts);
     predict(&Model::new(parts))
+}
+
+fn checkpoint(bytes: &[u8]) -> String {
+    let checkpoint = Checkpoint::from_bytes(bytes, Path::new("checkpoint"));
+    if let Ok(checkpoint) = &checkpoint {
+        let written = checkpoint.to_bytes().expect("what was read can be written");
+        let again = Checkpoint::from_bytes(&written, Path::new("again")).expect("what was written can be read");
+        // Not the checkpoints themselves: a number in them may be NaN.
+        assert!(again.to_bytes().expect("it was written before") == written);
+    }
+    words(&checkpoint)
 }
 
 /// One image through the network, unless that takes too long.
