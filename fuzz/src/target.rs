@@ -156,8 +156,8 @@ fn recipe(bytes: &[u8]) -> String {
     for recipe in std::iter::once(&recipe).chain(&changed) {
         let written = recipe.to_toml().expect("what was read can be written");
         let again = Recipe::from_toml(&written, "again").expect("what was written can be read");
+        // As text: the table `provenance` may hold anything, NaN too.
         assert_eq!(again.to_toml().expect("it was written before"), written);
-        assert_eq!(&again, recipe);
     }
     words(&changed)
 }
