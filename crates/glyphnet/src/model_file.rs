@@ -9,8 +9,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use glyphnet_data::{ImageShape, Preprocess};
+use glyphnet_kernels::Isa;
 
-use crate::nn::{LayerSpec, Network};
+use crate::nn::{LayerSpec, Network, PlanReport, TrainerError};
 use crate::sealed::{self, Expected, LONGEST_HEADER, Opened, Section};
 
 /// What this program writes and reads. Version 1 is the same without a digest.
@@ -128,6 +129,9 @@ fn parse(bytes: &[u8]) -> Result<ModelParts, String> {
             return Err(format!("value {i} of tensor {} is {}", tensor.name, values[i]));
         }
     }
+    if !PlanReport::can_predict(&network, Isa::detect()) {
+        return Err(TrainerError::TooWide.to_string());
+    }
     Ok(ModelParts { network, ..outline })
 }
 
@@ -207,5 +211,24 @@ mod tests {
         let file = sealed::seal(&metadata, sections("", &parts.network)).unwrap();
         let error = from_bytes(&file, "large").unwrap_err().to_string();
         assert!(error.contains("dense/kernel has shape [6, 2], not [6, 16000000]"), "{error}");
+    }
+    #[test]
+    fn a_file_without_weights_cannot_ask_for_large_activations() {
+        let read = |side: usize| {
+            let layers = "[{\"kind\":\"conv2d\",\"filters\":16,\"kernel\":1},{\"kind\":\"global_avg_pool2d\"},\
+                          {\"kind\":\"dense\",\"units\":2}]";
+            let specs: Vec<LayerSpec> = serde_json::from_str(layers).unwrap();
+            // The weights of a network fit images of any size.
+            let network = Network::empty(&specs, ImageShape::new(8, 8, 1), 2).unwrap();
+            let parts = ModelParts { network, ..sample() };
+            let mut metadata = description(&parts, &MODEL).unwrap();
+            metadata.insert("input", format!("{{\"height\":{side},\"width\":{side},\"channels\":1}}"));
+            let file = sealed::seal(&metadata, sections("", &parts.network)).unwrap();
+            assert!(file.len() < 2000);
+            from_bytes(&file, "wide").map_err(|error| error.to_string())
+        };
+        assert_eq!(read(1024).unwrap().network.input().height, 1024);
+        let error = read(4096).unwrap_err();
+        assert!(error.contains("more than 1 GiB of memory in each thread"), "{error}");
     }
 }

@@ -37,6 +37,12 @@ pub enum TrainerError {
         /// Samples of a full batch.
         batch_size: usize,
     },
+    /// No model file of it would be read.
+    #[error(
+        "predicting with this network would take more than {} GiB of memory in each thread: make its layers or the images smaller",
+        super::plan_report::MOST_TO_PREDICT >> 30
+    )]
+    TooWide,
 }
 
 /// Why a list of layers is no network.

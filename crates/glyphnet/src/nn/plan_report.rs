@@ -15,6 +15,10 @@ use super::{Kernels, Network};
 /// Bytes that training may take: beyond this a setting is a slip of the pen.
 pub(super) const MOST_MEMORY: u64 = 256 << 30;
 
+/// Bytes that each thread may take to predict. Layers without weights can ask for any amount, so a model file's size says
+/// nothing about it.
+pub(crate) const MOST_TO_PREDICT: u64 = 1 << 30;
+
 /// How a network will be run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlanReport {
@@ -117,6 +121,12 @@ impl PlanReport {
             segments: segments(network, &plan, |_| predictor::group(&plan)),
             memory: MemoryReport::inference(network, &plan, threads),
         }
+    }
+
+    /// Whether a thread can predict with `network` in as much memory as it may take.
+    pub(crate) fn can_predict(network: &Network, isa: Isa) -> bool {
+        let plan = Plan::new(network, isa, None, Kernels::Fast);
+        MemoryReport::inference(network, &plan, 1).scratch <= MOST_TO_PREDICT
     }
 }
 

@@ -15,7 +15,7 @@ use super::chunk::{Chunk, StepContext, Work, Worker};
 use super::layer::Values;
 use super::optimizer::{Optimizer, SHARD};
 use super::plan::Plan;
-use super::plan_report::{MOST_MEMORY, MemoryReport};
+use super::plan_report::{MOST_MEMORY, MemoryReport, PlanReport};
 use super::{Kernels, Network, Threads, TrainerError};
 use crate::recipe::OptimizerConfig;
 
@@ -131,11 +131,15 @@ impl Trainer {
     /// Compiles `network` and allocates everything that its steps will use.
     ///
     /// # Errors
-    /// If that is more memory than any machine here can be expected to have: 256 GiB.
+    /// If that is more memory than any machine here can be expected to have, 256 GiB, or predicting with the network would
+    /// take more than a GiB in each thread.
     pub fn new(network: Network, threads: Threads, options: TrainerOptions) -> Result<Trainer, TrainerError> {
         let plan = Plan::new(&network, options.isa, Some(options.batch_size), options.kernels);
         if MemoryReport::training(&network, &plan, &options, threads.count()).total() > MOST_MEMORY {
             return Err(TrainerError::TooLarge { batch_size: options.batch_size });
+        }
+        if !PlanReport::can_predict(&network, options.isa) {
+            return Err(TrainerError::TooWide);
         }
         let weights = network.trained_parameters();
         let Cut { chunks, longest, keep } = Cut::new(&plan, options.batch_size);
