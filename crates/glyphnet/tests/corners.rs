@@ -4,8 +4,8 @@
 
 use glyphnet::model_file::{ModelParts, from_bytes, to_bytes};
 use glyphnet::nn::{
-    Activation, ActivationLayer, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten, Kernels, Network, NetworkError,
-    Padding, Pair, Sequential, Threads, Trainer, TrainerError, TrainerOptions,
+    Activation, ActivationLayer, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, Kernels, Network,
+    NetworkError, Padding, Pair, Sequential, Threads, Trainer, TrainerError, TrainerOptions,
 };
 use glyphnet::recipe::OptimizerConfig;
 use glyphnet::{Images, Isa, Model, Preprocess};
@@ -68,6 +68,17 @@ fn a_batch_that_fits_no_memory_is_an_error() {
             let error = try_trainer(network, batch_size, Isa::detect()).err().unwrap();
             assert_eq!(error, TrainerError::TooLarge { batch_size });
         }
+    }
+}
+
+/// A model file of it would not be read.
+#[test]
+fn a_network_too_wide_to_predict_with_is_not_trained() {
+    let layers = Sequential::new().add(Conv2d::new(16, 1)).add(GlobalAvgPool2d {});
+    let network = layers.add(Dense::new(2)).build(ImageShape::new(4096, 4096, 1), 2, 1).unwrap();
+    for isa in Isa::available() {
+        let error = try_trainer(network.clone(), 1, isa).err().unwrap();
+        assert_eq!(error, TrainerError::TooWide);
     }
 }
 
