@@ -15,10 +15,17 @@ pub(crate) mod text;
 mod train;
 mod wrong_model;
 
+use glyphnet::Isa;
+
 use crate::args::Command;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::output::Out;
+
+/// The instruction set that `--simd` names.
+pub(crate) fn isa(name: &str) -> Result<Isa, CliError> {
+    name.parse().map_err(|error| CliError::Usage(format!("--simd {name}: {error}")))
+}
 
 /// Runs a command.
 pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {

@@ -192,7 +192,7 @@ pub(crate) struct Backward<'a> {
     pub(crate) y: &'a [f32],
     pub(crate) dy: &'a mut [f32],
     pub(crate) dx: Option<&'a mut [f32]>,
-    /// [`Needs::gathered`] floats, zero when the chunk began.
+    /// [`Needs::gathered`] floats, zero when the chunk's way back through the segment began.
     pub(crate) gathered: &'a mut [f32],
     /// [`Needs::scratch_indices`] indices.
     pub(crate) indices: &'a mut [u32],

@@ -249,7 +249,7 @@ impl Transient {
 
     fn sizes(plan: &Plan, most: usize) -> impl Iterator<Item = usize> {
         // A coupled stage goes back in groups of the segment before its own.
-        let pairs = plan.segments.windows(2).filter(|pair| pair[1].len() > 1 && plan.is_transient(pair[1].start + 1));
+        let pairs = plan.segments.windows(2).filter(|pair| plan.is_transient(pair[1].start + 1));
         pairs.map(move |pair| {
             let group = plan.group(&pair[0]).max(plan.group(&pair[1])).min(most);
             plan.boundary(pair[1].start + 1) * group

@@ -175,8 +175,13 @@ impl Trainer {
             steps: self.step,
             weights: self.network.weights().to_vec(),
             state: self.network.state().to_vec(),
-            optimizer: self.optimizer.state(),
+            optimizer: self.optimizer_state(),
         }
+    }
+
+    /// The optimizer's arrays alone: [`TrainerState::optimizer`].
+    pub fn optimizer_state(&self) -> Vec<(&'static str, Vec<f32>)> {
+        self.optimizer.state()
     }
 
     /// Goes on from `state`: the next step is, bit for bit, the one that would have followed there, on the same

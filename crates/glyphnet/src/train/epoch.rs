@@ -157,7 +157,8 @@ impl Run<'_> {
         WentWrong { epoch, step, what, cause, curable: false }
     }
 
-    /// Back to the last good state, as a rule the beginning of the epoch, with half the learning rate, where the recipe says so and it may help.
+    /// Back to the last good state, as a rule the beginning of the epoch, with half the learning rate, where the recipe
+    /// says so and it may help.
     pub(super) fn go_back(&mut self, wrong: &WentWrong, observer: &mut dyn Observer) -> Result<(), Error> {
         let WentWrong { epoch, step, ref what, ref cause, curable } = *wrong;
         let back = self.back.as_ref().filter(|_| curable && self.rollbacks < MOST_ROLLBACKS);

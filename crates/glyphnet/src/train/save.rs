@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::checkpoint::{Checkpoint, Extended, Progress, Store};
+use super::exact::Exact;
 use super::run::Run;
 use super::same_run;
 use crate::Error;
@@ -54,7 +55,7 @@ impl Run<'_> {
             epoch: self.current,
             stopped: self.stopped,
             best_epoch: self.best_epoch(),
-            learning_rate: super::exact::Exact(self.schedule.base()),
+            learning_rate: Exact(self.schedule.base()),
             rollbacks: self.rollbacks,
             totals: self.totals,
             result: self.result,
@@ -70,7 +71,7 @@ impl Run<'_> {
             simd: self.options.isa.to_string(),
             program: env!("CARGO_PKG_VERSION").to_owned(),
             model: self.parts(self.trainer.network().clone()),
-            optimizer: self.trainer.state().optimizer,
+            optimizer: self.trainer.optimizer_state(),
             best: self.best.as_ref().filter(|(epoch, _)| *epoch > 0).map(|(_, network)| network.clone()),
             rollback: rollback.map(|(state, _)| state.clone()),
             history: self.history.clone(),

@@ -74,6 +74,7 @@ impl WithSimd for Outputs<'_> {
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         let (filters, sample) = (self.filters, self.sink.sample(&self.view, self.filters));
+        assert!(self.view.lies_in_its_sample(filters), "outputs beyond their sample");
         assert!(self.m.len() >= (POINTS - 1) * self.stride + self.count * filters, "a block's products");
         for t in 0..self.count {
             let (s, index) = ((self.first + t) / self.layout.per_sample(), (self.first + t) % self.layout.per_sample());
@@ -82,7 +83,7 @@ impl WithSimd for Outputs<'_> {
             let place = Place { row, column, sample: s * sample };
             for f in (0..filters).step_by(S::F32_LANES) {
                 let tail = S::F32_LANES.min(filters - f);
-                // SAFETY: the products and the sample were checked; the tile's corner lies in the sample; `tail`
+                // SAFETY: the products, the view and the sample were checked; the tile's corner lies in the view; `tail`
                 // filters are real.
                 unsafe {
                     if tail == S::F32_LANES {

@@ -30,6 +30,12 @@ impl View {
         View { height, width, start: 0, row, pixel: channels, sample: height * row }
     }
 
+    /// Whether all pixels, of so many channels, are inside the image.
+    pub(super) fn lies_in_its_sample(&self, channels: usize) -> bool {
+        let View { height, width, start, row, pixel, sample } = *self;
+        height == 0 || width == 0 || start + (height - 1) * row + (width - 1) * pixel + channels <= sample
+    }
+
     /// The outputs of a convolution.
     pub(super) fn outputs(shape: &ConvShape) -> View {
         View::whole(shape.out_height(), shape.out_width(), shape.filters)

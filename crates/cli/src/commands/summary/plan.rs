@@ -2,13 +2,13 @@
 
 use std::io::Write as _;
 
-use glyphnet::Isa;
 use glyphnet::nn::{
     Kernels, MemoryReport, Network, PlanReport, SegmentReport, SegmentStart, StageReport, TrainerOptions,
 };
 use glyphnet::recipe::Recipe;
 
 use crate::args::SummaryArgs;
+use crate::commands::isa;
 use crate::commands::text::{count, grouped};
 use crate::error::CliError;
 use crate::output::Out;
@@ -21,8 +21,7 @@ pub(super) fn write(
     args: &SummaryArgs,
     out: &mut Out,
 ) -> Result<(), CliError> {
-    let simd = args.simd.as_deref().unwrap_or("auto");
-    let isa = simd.parse::<Isa>().map_err(|error| CliError::Usage(format!("--simd {simd}: {error}")))?;
+    let isa = isa(args.simd.as_deref().unwrap_or("auto"))?;
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let threads = args.threads.map_or_else(cores, usize::from);
     if let Some(recipe) = recipe {

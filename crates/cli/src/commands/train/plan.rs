@@ -7,7 +7,7 @@ use glyphnet::train::Checkpoint;
 use glyphnet_kernels::Isa;
 
 use crate::args::TrainArgs;
-use crate::commands::run_data;
+use crate::commands::{isa, run_data};
 use crate::error::CliError;
 
 /// Every setting of the run to come.
@@ -45,10 +45,6 @@ impl Plan {
         let name = run_data::noted(loaded, "recipe").map_or_else(|| run_name(file), str::to_owned);
         Ok(Plan { recipe: laid_over(args, loaded, file)?, name, isa, threads: threads(args) })
     }
-}
-
-fn isa(name: &str) -> Result<Isa, CliError> {
-    name.parse::<Isa>().map_err(|error| CliError::Usage(format!("--simd {name}: {error}")))
 }
 
 /// 0 = all cores.
