@@ -1,6 +1,7 @@
 //! The list of pooled values that have a gradient.
 
 use super::{ConvPool, Pooled};
+use crate::size;
 
 /// The winners of one sample, window by window, within a window by the place of their pixel in it.
 pub(super) struct Winners<'a> {
@@ -16,12 +17,16 @@ pub(super) struct Winners<'a> {
     pub(super) places: usize,
 }
 
+/// Places in a window of the pool.
+fn places(shape: &ConvPool) -> usize {
+    shape.pool.window.0 * shape.pool.window.1
+}
+
 /// Indices that a list takes.
 pub(super) fn indices_len(shape: &ConvPool) -> usize {
-    let n = shape.pool.output_len();
-    let places = shape.pool.window.0 * shape.pool.window.1;
-    // Filters, patches, ends; and one window's winners before they are sorted.
-    2 * n + n / shape.conv.filters * places + 2 * shape.conv.filters
+    let windows = shape.pool.output_len() / shape.conv.filters;
+    // Filters and patches, and what `Live` has of each; ends and corners of each window.
+    size(&[6, shape.pool.output_len()]).saturating_add(size(&[windows, places(shape) + 2]))
 }
 
 impl<'a> Winners<'a> {
@@ -32,26 +37,28 @@ impl<'a> Winners<'a> {
         gradients: &'a mut [f32],
         indices: &'a mut [u32],
     ) -> Winners<'a> {
-        let (n, count) = (shape.pool.output_len(), shape.conv.filters);
-        let places = shape.pool.window.0 * shape.pool.window.1;
+        let (n, places) = (shape.pool.output_len(), places(shape));
+        let windows = n / shape.conv.filters;
         let (filters, indices) = indices.split_at_mut(n);
         let (patches, indices) = indices.split_at_mut(n);
-        let (ends, indices) = indices.split_at_mut(n / count * places);
-        let (live, place) = indices.split_at_mut(count);
-        let least = if shape.relu { 0.0 } else { f32::NEG_INFINITY };
-        let (mut done, mut window) = (0, Window::first(shape));
-        for (w, ends) in ends.chunks_exact_mut(places).enumerate() {
-            let cut = w * count..(w + 1) * count;
-            let (y, dy, argmax) = (&side.y[cut.clone()], &side.dy[cut.clone()], &side.argmax[cut]);
-            let live = alive(y, dy, least, live);
-            window.places(argmax, live, place);
-            let start = done;
-            done += live.len();
-            sort(live, place, dy, start, &mut gradients[start..done], &mut filters[start..done], ends);
-            window.patches(start, ends, patches);
-            window.advance();
+        let (ends, indices) = indices.split_at_mut(windows * places);
+        let (corners, indices) = indices.split_at_mut(windows * 2);
+        let mut live = Live::find(shape, side, indices);
+        live.locate(shape, side.argmax, corners, ends);
+        // From here on `ends` is where the next winner of each place goes.
+        let mut next = 0;
+        for end in ends.iter_mut() {
+            next += std::mem::replace(end, next);
         }
-        Winners { gradients: &gradients[..done], filters: &filters[..done], patches: &patches[..done], ends, places }
+        let found = live.values.len();
+        for i in 0..found {
+            let end = &mut ends[live.keys[i] as usize];
+            let at = *end as usize;
+            *end += 1;
+            gradients[at] = side.dy[live.values[i] as usize];
+            (filters[at], patches[at]) = (live.filters[i], live.patches[i]);
+        }
+        Winners { gradients: &gradients[..found], filters: &filters[..found], patches: &patches[..found], ends, places }
     }
 
     /// Adds every winner's gradient to that of its filter's bias.
@@ -64,134 +71,112 @@ impl<'a> Winners<'a> {
     }
 }
 
-/// The filters whose value has a gradient.
-fn alive<'a>(y: &[f32], dy: &[f32], least: f32, live: &'a mut [u32]) -> &'a [u32] {
-    let mut count = 0;
-    for (f, (&y, &dy)) in y.iter().zip(dy).enumerate() {
-        // Without a branch, as nobody can guess which values live.
-        live[count] = f as u32;
-        count += usize::from((y > least) & (dy != 0.0));
-    }
-    &live[..count]
+/// The winners before they are sorted. All loops go over the winners of the whole sample: a window has a handful, how
+/// many nobody can guess, and a processor that guesses wrong has lost the time of several.
+struct Live<'a> {
+    /// Which of the pooled values.
+    values: &'a mut [u32],
+    filters: &'a mut [u32],
+    /// The place of each: number of the window times the places of a window, plus the place in it.
+    keys: &'a mut [u32],
+    patches: &'a mut [u32],
 }
 
-/// Sorts the winners of a window by place. The lists begin `start` winners after the first of the sample; `ends` gets
-/// where each place's winners end.
-fn sort(
-    live: &[u32],
-    place: &[u32],
-    dy: &[f32],
-    start: usize,
-    gradients: &mut [f32],
-    filters: &mut [u32],
-    ends: &mut [u32],
-) {
-    ends.fill(0);
-    for &place in &place[..live.len()] {
-        ends[place as usize] += 1;
+impl<'a> Live<'a> {
+    /// Finds the values with a gradient; where they lie is still open.
+    fn find(shape: &ConvPool, side: Pooled<'_>, indices: &'a mut [u32]) -> Live<'a> {
+        let (n, count) = (shape.pool.output_len(), shape.conv.filters);
+        let least = if shape.relu { 0.0 } else { f32::NEG_INFINITY };
+        let (values, indices) = indices.split_at_mut(n);
+        let (filters, indices) = indices.split_at_mut(n);
+        let (keys, patches) = indices.split_at_mut(n);
+        let (mut value, mut found) = (0, 0);
+        for (y, dy) in side.y.chunks_exact(count).zip(side.dy.chunks_exact(count)) {
+            for (f, (&y, &dy)) in y.iter().zip(dy).enumerate() {
+                // Without a branch, as nobody can guess which values live either.
+                (values[found], filters[found]) = (value, f as u32);
+                found += usize::from((y > least) & (dy != 0.0));
+                value += 1;
+            }
+        }
+        let (values, filters) = (&mut values[..found], &mut filters[..found]);
+        Live { values, filters, keys: &mut keys[..found], patches: &mut patches[..found] }
     }
-    // From here on `ends` is where the next winner of each place goes.
-    let mut next = start as u32;
-    for end in ends.iter_mut() {
-        next += std::mem::replace(end, next);
-    }
-    for (&f, &place) in live.iter().zip(place) {
-        let end = &mut ends[place as usize];
-        let at = *end as usize - start;
-        *end += 1;
-        (gradients[at], filters[at]) = (dy[f as usize], f);
+
+    /// Sets keys and patches, and `counts` to how often each key occurs; `corners` is scratch.
+    fn locate(&mut self, shape: &ConvPool, argmax: &[u32], corners: &mut [u32], counts: &mut [u32]) {
+        let steps = Steps::new(shape);
+        steps.corners(shape, corners);
+        counts.fill(0);
+        let (count, places) = (shape.conv.filters as u32, places(shape) as u32);
+        let live = self.values.iter().zip(self.filters.iter());
+        for ((&value, &filter), (key, patch)) in live.zip(self.keys.iter_mut().zip(self.patches.iter_mut())) {
+            let window = value / count;
+            let corner = 2 * window as usize;
+            let offset = argmax[value as usize].wrapping_sub(filter).wrapping_sub(corners[corner]);
+            let (place, step) = steps.place(offset);
+            (*key, *patch) = (window * places + place, corners[corner + 1].wrapping_add(step));
+            counts[*key as usize] += 1;
+        }
     }
 }
 
-/// One window of the pool over the convolution's output.
-struct Window {
-    /// Places down and right.
-    size: (u32, u32),
-    /// Windows of a row, and the index of this one in its row.
-    columns: usize,
-    column: usize,
-    /// Offset of its first value in the convolution's output; beyond the beginning where the pool is padded.
-    first: u32,
-    /// Where the patch of its first pixel starts in the padded input.
-    patch: u32,
-    /// From one place to the next, down and right: in the convolution's output, and in the padded input.
+/// From one pixel to the next, down and right. Offsets are computed modulo 2^32: every real one fits (see
+/// [`ConvPool::check`]), and those of a pool's padding, before the beginning, are only steps on the way to real ones;
+/// nobody wins there.
+struct Steps {
+    /// Pixels of a window.
+    window: (usize, usize),
+    /// In the convolution's output.
     output: (u32, u32),
+    /// From patch to patch, in the padded input.
     input: (u32, u32),
-    /// Offset and patch of the first window of this row of windows.
-    row: (u32, u32),
-    /// Pixels from one window to the next.
-    stride: (u32, u32),
 }
 
-/// Offsets are computed modulo 2^32: every real one fits (see [`ConvPool::check`]), and those of a pool's padding, before the
-/// beginning, are only steps on the way to real ones.
-impl Window {
-    fn first(shape: &ConvPool) -> Window {
+impl Steps {
+    fn new(shape: &ConvPool) -> Steps {
         let (pool, conv) = (&shape.pool, &shape.conv);
         let pair = |(down, right): (usize, usize)| (down as u32, right as u32);
-        let output = pair((pool.width * pool.channels, pool.channels));
-        let input = pair((conv.stride.0 * shape.frame_width() * conv.channels, conv.stride.1 * conv.channels));
-        let pad = pair((pool.pad.top, pool.pad.left));
-        let before =
-            |step: (u32, u32)| 0_u32.wrapping_sub(pad.0.wrapping_mul(step.0)).wrapping_sub(pad.1.wrapping_mul(step.1));
-        let row = (before(output), before(input));
-        Window {
-            size: pair(pool.window),
-            columns: pool.out_width(),
-            column: 0,
-            first: row.0,
-            patch: row.1,
-            output,
-            input,
-            row,
-            stride: pair(pool.stride),
+        Steps {
+            window: pool.window,
+            output: pair((pool.width * pool.channels, pool.channels)),
+            input: pair((conv.stride.0 * shape.frame_width() * conv.channels, conv.stride.1 * conv.channels)),
         }
     }
 
-    /// Moves on to the next window.
-    fn advance(&mut self) {
-        self.column += 1;
-        if self.column < self.columns {
-            self.first = self.first.wrapping_add(self.stride.1.wrapping_mul(self.output.1));
-            self.patch = self.patch.wrapping_add(self.stride.1.wrapping_mul(self.input.1));
-        } else {
-            self.column = 0;
-            self.row.0 = self.row.0.wrapping_add(self.stride.0.wrapping_mul(self.output.0));
-            self.row.1 = self.row.1.wrapping_add(self.stride.0.wrapping_mul(self.input.0));
-            (self.first, self.patch) = self.row;
+    /// For each window, the offset of its first pixel in the convolution's output and that pixel's patch.
+    fn corners(&self, shape: &ConvPool, corners: &mut [u32]) {
+        let pool = &shape.pool;
+        let at = |(down, right): (u32, u32), y: u32, x: u32| down.wrapping_mul(y).wrapping_add(right.wrapping_mul(x));
+        let mut corners = corners.chunks_exact_mut(2);
+        for row in 0..pool.out_height() {
+            let y = ((row * pool.stride.0) as u32).wrapping_sub(pool.pad.top as u32);
+            for (column, corner) in (0..pool.out_width()).zip(&mut corners) {
+                let x = ((column * pool.stride.1) as u32).wrapping_sub(pool.pad.left as u32);
+                (corner[0], corner[1]) = (at(self.output, y, x), at(self.input, y, x));
+            }
         }
     }
 
-    /// The place in the window, row by row from 0, of every live filter's winner.
-    fn places(&self, argmax: &[u32], live: &[u32], place: &mut [u32]) {
-        for (&f, place) in live.iter().zip(place) {
-            // Small counts, so that nothing is divided.
-            let mut offset = argmax[f as usize].wrapping_sub(f).wrapping_sub(self.first);
-            *place = 0;
-            for _ in 1..self.size.0 {
-                let more = u32::from(offset >= self.output.0);
-                offset -= more * self.output.0;
-                *place += more * self.size.1;
-            }
-            for _ in 1..self.size.1 {
-                let more = u32::from(offset >= self.output.1);
-                offset -= more * self.output.1;
-                *place += more;
-            }
-            debug_assert_eq!(offset, 0, "argmax outside its window");
+    /// The place in its window, row by row from 0, of the pixel so far behind the first, and how far its patch is behind
+    /// the first's.
+    #[inline(always)]
+    fn place(&self, mut offset: u32) -> (u32, u32) {
+        let (mut place, mut step) = (0, 0_u32);
+        // Small counts, so that nothing is divided.
+        for _ in 1..self.window.0 {
+            let more = u32::from(offset >= self.output.0);
+            offset -= more * self.output.0;
+            place += more * self.window.1 as u32;
+            step = step.wrapping_add(more * self.input.0);
         }
-    }
-
-    /// Sets where the patches of the winners from `start` on begin. Pixels in the pool's padding have none, but nobody wins
-    /// there.
-    fn patches(&self, mut start: usize, ends: &[u32], patches: &mut [u32]) {
-        for (down, ends) in (0..).zip(ends.chunks_exact(self.size.1 as usize)) {
-            let mut patch = self.patch.wrapping_add(self.input.0.wrapping_mul(down));
-            for &end in ends {
-                patches[start..end as usize].fill(patch);
-                start = end as usize;
-                patch = patch.wrapping_add(self.input.1);
-            }
+        for _ in 1..self.window.1 {
+            let more = u32::from(offset >= self.output.1);
+            offset -= more * self.output.1;
+            place += more;
+            step = step.wrapping_add(more * self.input.1);
         }
+        debug_assert_eq!(offset, 0, "argmax outside its window");
+        (place, step)
     }
 }
