@@ -182,6 +182,25 @@ pub(crate) const CHECKPOINT_WORDS: &[&str] = &[
     "-1",
 ];
 
+pub(crate) const PREDICTIONS_WORDS: &[&str] = &[
+    "\"test/index\":",
+    "\"test/label\":",
+    "\"validation/label\":",
+    "/probabilities\":",
+    "\"dtype\":\"F32\"",
+    "\"U32\"",
+    "\"shape\":[",
+    "\"data_offsets\":[",
+    "[4,3]",
+    "[0]",
+    "\0\0\u{80}?",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+];
+
 /// The path from the root of the repository.
 fn file(path: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
@@ -351,10 +370,31 @@ pub(crate) fn checkpoint() -> Vec<Vec<u8>> {
         [reduce_lr_on_plateau]\npatience = 1\n[data]\nvalidation = 0.25\n";
     let few = "[train]\nbatch_size = 8\nepochs = 2\n[data]\nvalidation = 0\n";
     let runs = [(few, LAYERS[0], 1), (all, LAYERS[1], 5), (few, LAYERS[2], usize::MAX)];
-    runs.into_iter().map(|(settings, layers, steps)| stopped_run(&format!("{settings}{layers}"), steps)).collect()
+    let newest = |path: &Path| {
+        let mut files: Vec<_> = fs::read_dir(path.join("checkpoint"))
+            .expect("checkpoints")
+            .flatten()
+            .map(|entry| entry.path())
+            .filter(|path| path.is_file())
+            .collect();
+        files.sort();
+        fs::read(files.last().expect("a checkpoint")).expect("a checkpoint")
+    };
+    runs.into_iter()
+        .map(|(settings, layers, steps)| stopped_run(&format!("{settings}{layers}"), steps, newest))
+        .collect()
 }
 
-fn stopped_run(recipe: &str, steps: usize) -> Vec<u8> {
+/// What runs say to the images that they held out.
+pub(crate) fn predictions() -> Vec<Vec<u8>> {
+    let runs = [("validation = 0.25", LAYERS[0]), ("validation = 1", LAYERS[1])];
+    let read = |path: &Path| fs::read(path.join("predictions.safetensors")).expect("predictions");
+    let settings = |validation| format!("[train]\nbatch_size = 4\nepochs = 1\n[data]\n{validation}\n");
+    runs.map(|(validation, layers)| stopped_run(&(settings(validation) + layers), usize::MAX, read)).into()
+}
+
+/// What `read` finds in the folder of a run that was stopped after so many steps.
+fn stopped_run(recipe: &str, steps: usize, read: impl Fn(&Path) -> Vec<u8>) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let path = folder.path().join("run");
     let shape = ImageShape::new(8, 8, 1);
@@ -374,12 +414,5 @@ fn stopped_run(recipe: &str, steps: usize) -> Vec<u8> {
     };
     let recipe = Recipe::from_toml(recipe, "seed").expect("a recipe");
     fit(&recipe, &source, &options, &mut StopAfter(steps)).expect("a run");
-    let mut files: Vec<_> = fs::read_dir(path.join("checkpoint"))
-        .expect("checkpoints")
-        .flatten()
-        .map(|entry| entry.path())
-        .filter(|path| path.is_file())
-        .collect();
-    files.sort();
-    fs::read(files.last().expect("a checkpoint")).expect("a checkpoint")
+    read(&path)
 }

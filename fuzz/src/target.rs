@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use glyphnet::Model;
+use glyphnet::analysis::{Analysis, MOST_CLASSES};
 use glyphnet::data::{DecodedImage, ImageShape, Images, OpenOptions, ResizeFilter, decode_image, open};
+use glyphnet::evaluate::predictions_from_bytes;
 use glyphnet::recipe::Recipe;
 use glyphnet::train::Checkpoint;
 use glyphnet_data::formats::{idx, kaggle};
@@ -32,7 +34,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub static TARGETS: [Target; 7] = [
+pub static TARGETS: [Target; 8] = [
     Target {
         name: "idx",
         run: idx,
@@ -57,6 +59,13 @@ pub static TARGETS: [Target; 7] = [
         seeds: seeds::checkpoint,
         words: seeds::CHECKPOINT_WORDS,
         container: Container::Sealed,
+    },
+    Target {
+        name: "predictions",
+        run: predictions,
+        seeds: seeds::predictions,
+        words: seeds::PREDICTIONS_WORDS,
+        container: Container::None,
     },
 ];
 
@@ -182,6 +191,15 @@ fn checkpoint(bytes: &[u8]) -> String {
         assert!(again.to_bytes().expect("it was written before") == written);
     }
     words(&checkpoint)
+}
+
+fn predictions(bytes: &[u8]) -> String {
+    let splits = predictions_from_bytes(bytes, Path::new("predictions"));
+    for split in splits.iter().flatten().filter(|split| split.classes <= MOST_CLASSES) {
+        let analysis = Analysis::new(&split.labels, &split.probabilities, split.classes);
+        assert_eq!(analysis.expect("what was read fits together").images, split.indices.len());
+    }
+    words(&splits)
 }
 
 /// One image through the network, unless that takes too long.

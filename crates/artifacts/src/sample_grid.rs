@@ -29,7 +29,7 @@ const MOST_LABEL_WIDTH: u32 = 160;
 pub struct Tile<'a> {
     /// Height x width x channels, row by row, one byte a value.
     pub pixels: &'a [u8],
-    /// The class name; empty for an image without a label.
+    /// The class name, or several lines; empty for an image without a label.
     pub label: &'a str,
 }
 
@@ -53,9 +53,12 @@ impl SampleGrid {
         for (index, tile) in tiles.iter().enumerate() {
             assert_eq!(tile.pixels.len(), shape.len(), "tile {index} has not the {shape} values of its shape");
             let (left, top) = layout.cell(index);
-            let label = face.fit(tile.label, layout.cell_width as f32);
-            let indent = (layout.cell_width as f32 - face.width(&label)) / 2.0;
-            face.draw(&mut picture, left as f32 + indent.max(0.0), top as f32, &label, INK);
+            for (line, text) in tile.label.lines().enumerate() {
+                let text = face.fit(text, layout.cell_width as f32);
+                let indent = (layout.cell_width as f32 - face.width(&text)) / 2.0;
+                let top = top + line as u32 * face.height();
+                face.draw(&mut picture, left as f32 + indent.max(0.0), top as f32, &text, INK);
+            }
             let image_left = left + (layout.cell_width - layout.image.0) / 2;
             enlarge(&mut picture, shape, tile.pixels, image_left, top + layout.label_height + LABEL_GAP, layout.scale);
         }
@@ -117,8 +120,10 @@ impl Layout {
     fn new(shape: ImageShape, tiles: &[Tile<'_>], columns: usize, face: &Typeface) -> Layout {
         let scale = (WANTED_SIDE / shape.height.max(shape.width).max(1)).max(1) as u32;
         let image = (shape.width as u32 * scale, shape.height as u32 * scale);
-        let widest = tiles.iter().map(|tile| face.width(tile.label).ceil() as u32).max().unwrap_or(0);
-        let label_height = face.height();
+        let lines = tiles.iter().flat_map(|tile| tile.label.lines());
+        let widest = lines.map(|line| face.width(line).ceil() as u32).max().unwrap_or(0);
+        let most_lines = tiles.iter().map(|tile| tile.label.lines().count()).max().unwrap_or(0);
+        let label_height = face.height() * most_lines.max(1) as u32;
         Layout {
             columns: columns.min(tiles.len().max(1)) as u32,
             rows: tiles.len().div_ceil(columns).max(1) as u32,
@@ -218,7 +223,7 @@ mod tests {
     fn long_names_stay_in_their_cells() {
         for side in [8, 28, 300] {
             let pixels = vec![90_u8; side * side];
-            let names = ["W".repeat(80), "Ankle boot / Stiefelette".to_owned(), "7".to_owned()];
+            let names = ["W".repeat(80), "Ankle boot / Stiefelette\n\u{2192} Sandal".to_owned(), "7".to_owned()];
             let tiles: Vec<Tile<'_>> = (0..7).map(|i| Tile { pixels: &pixels, label: &names[i % 3] }).collect();
             let grid = SampleGrid::draw(shape(side, side, 1), &tiles, 3);
             let layout = Layout::new(shape(side, side, 1), &tiles, 3, &Typeface::new(LABEL_HEIGHT));

@@ -52,6 +52,14 @@ pub enum Error {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A file of a run is not what the run left there.
+    #[error("{}: damaged, or no file of a run: {reason}", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
     /// A checkpoint cannot be read or written.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),

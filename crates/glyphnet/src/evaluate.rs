@@ -1,15 +1,15 @@
 //! Loss and accuracy of a model on labelled images, and the predictions behind them.
 
-use std::path::Path;
+mod saved;
 
 use glyphnet_data::Dataset;
 use glyphnet_kernels::{LossOptions, softmax_cross_entropy_loss};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 
 use crate::nn::Threads;
 use crate::{Error, Model, Predictions};
+
+pub use saved::{SavedSplit, SplitPredictions, predictions_from_bytes, read_predictions, write_predictions};
 
 /// Mean loss and share of right answers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -63,43 +63,4 @@ pub fn evaluate_with_progress(
     let right = predictions.labels().iter().zip(labels).filter(|(a, b)| a == b).count();
     let score = Score { loss: sum.loss / n, accuracy: right as f64 / n };
     Ok(Some(Evaluation { score, predictions }))
-}
-
-/// The predictions of one split, for `predictions.safetensors`.
-#[derive(Debug)]
-pub struct SplitPredictions<'a> {
-    /// `validation` or `test`.
-    pub split: &'a str,
-    /// Which images: their rows in the source's dataset.
-    pub indices: Vec<u32>,
-    /// Their labels.
-    pub labels: &'a [u32],
-    /// Their class probabilities.
-    pub predictions: &'a Predictions,
-}
-
-/// Writes `predictions.safetensors`: for each split `<split>/index` and `<split>/label` (u32, n) and
-/// `<split>/probabilities` (f32, n x classes).
-///
-/// # Errors
-/// If the file cannot be written.
-pub fn write_predictions(path: &Path, splits: &[SplitPredictions<'_>]) -> Result<(), Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
-    for split in splits {
-        let n = split.labels.len();
-        let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
-        let floats = split.predictions.probabilities().iter().flat_map(|p| p.to_le_bytes()).collect();
-        let classes = split.predictions.probabilities().len() / n.max(1);
-        tensors.push((format!("{}/index", split.split), Dtype::U32, vec![n], words(&split.indices)));
-        tensors.push((format!("{}/label", split.split), Dtype::U32, vec![n], words(split.labels)));
-        tensors.push((format!("{}/probabilities", split.split), Dtype::F32, vec![n, classes], floats));
-    }
-    let other = |error: safetensors::SafeTensorError| io(std::io::Error::other(error.to_string()));
-    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
-        TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view)).map_err(other)
-    });
-    let views = views.collect::<Result<Vec<_>, _>>()?;
-    let bytes = safetensors::serialize(views, None).map_err(other)?;
-    glyphnet_data::write_atomic(path, &bytes).map_err(io)
 }

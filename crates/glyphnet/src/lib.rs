@@ -4,11 +4,14 @@
 //! [`train::fit`] makes a network of it; a [`Model`] predicts. See `examples/` for the reference network.
 #![forbid(unsafe_code)]
 
+pub mod analysis;
 mod error;
 pub mod evaluate;
+pub mod label_issues;
 mod model;
 pub mod model_file;
 pub mod nn;
+mod read_file;
 pub mod recipe;
 mod sealed;
 pub mod train;

@@ -120,7 +120,7 @@ impl Model {
 
     pub(crate) fn finish(&self, mut logits: Vec<f32>) -> Predictions {
         self.predictor.softmax(&mut logits);
-        Predictions { classes: self.classes().len(), probabilities: logits }
+        Predictions::new(self.classes().len(), logits)
     }
 
     fn check(&self, images: &Images) -> Result<(), ShapeMismatch> {
@@ -153,6 +153,11 @@ impl From<ShapeMismatch> for crate::Error {
 }
 
 impl Predictions {
+    /// Probabilities of `classes` classes, image by image.
+    pub(crate) fn new(classes: usize, probabilities: Vec<f32>) -> Predictions {
+        Predictions { classes, probabilities }
+    }
+
     /// Number of images.
     pub fn len(&self) -> usize {
         self.probabilities.len() / self.classes

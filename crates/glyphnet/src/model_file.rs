@@ -5,13 +5,13 @@
 //! `preprocess`. Files of version 1, which have no digest, are read too.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use glyphnet_data::{ImageShape, Preprocess};
 use glyphnet_kernels::Isa;
 
 use crate::nn::{LayerSpec, Network, PlanReport, TrainerError};
+use crate::read_file::{Unread, read_file};
 use crate::sealed::{self, Expected, LONGEST_HEADER, Opened, Section};
 
 /// What this program writes and reads. Version 1 is the same without a digest.
@@ -96,17 +96,11 @@ pub fn save(parts: &ModelParts, path: &Path) -> Result<(), ModelFileError> {
 /// # Errors
 /// If it cannot be read, or is no intact model file.
 pub fn load(path: &Path) -> Result<ModelParts, ModelFileError> {
-    let io = |source| ModelFileError::Io { path: path.to_owned(), source };
     let origin = path.display().to_string();
-    let malformed = |reason: &str| ModelFileError::Malformed { origin: origin.clone(), reason: reason.to_owned() };
-    if !std::fs::metadata(path).map_err(io)?.is_file() {
-        return Err(malformed("it is no regular file"));
-    }
-    let mut bytes = Vec::new();
-    std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes)).map_err(io)?;
-    if bytes.len() as u64 > LARGEST {
-        return Err(malformed("it is larger than any model"));
-    }
+    let bytes = read_file(path, LARGEST).map_err(|unread| match unread {
+        Unread::Io(source) => ModelFileError::Io { path: path.to_owned(), source },
+        Unread::Refused(reason) => ModelFileError::Malformed { origin: origin.clone(), reason: reason.to_owned() },
+    })?;
     from_bytes(&bytes, &origin)
 }
 

@@ -12,6 +12,14 @@ const ROWS: usize = 3;
 /// The grid's columns.
 pub(crate) const COLUMNS: usize = 6;
 
+/// The name of a class as it can be drawn.
+pub(crate) fn drawable(classes: &[String], label: u32) -> String {
+    match classes.get(label as usize) {
+        Some(name) if can_draw(name) => name.clone(),
+        _ => format!("class {label}"),
+    }
+}
+
 /// Some training images with their class names.
 pub(crate) struct Samples {
     images: Images,
@@ -22,11 +30,8 @@ impl Samples {
     /// 18 training images chosen at random by `seed`, fewer if there are fewer.
     pub(crate) fn choose(source: &Source, seed: u64) -> Samples {
         let chosen = source.train.select(&choose_samples(source.train.len(), ROWS * COLUMNS, seed));
-        let name = |&label: &u32| match source.classes.get(label as usize) {
-            Some(name) if can_draw(name) => name.clone(),
-            _ => format!("class {label}"),
-        };
-        Samples { labels: chosen.labels.iter().flatten().map(name).collect(), images: chosen.images }
+        let names = chosen.labels.iter().flatten().map(|&label| drawable(&source.classes, label));
+        Samples { labels: names.collect(), images: chosen.images }
     }
 
     /// The images with what is written above them.

@@ -9,7 +9,7 @@ mod scan;
 mod write;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
@@ -59,6 +59,14 @@ pub(crate) fn read_source(name: &str, folder: &Path, options: &OpenOptions) -> R
         return Err(DataError::folder(folder, "there are no training images"));
     };
     Ok(Source { name: name.to_string(), kind: SourceKind::Folder, classes, train, validation, test, notes })
+}
+
+/// The files of a folder's training images, in the order in which the images are read.
+///
+/// # Errors
+/// If it is no folder of images.
+pub fn training_files(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    Ok(scan::scan(folder)?.train.into_iter().map(|entry| entry.path).collect())
 }
 
 /// One image at its final size: 1 channel if it is grey, else 3.

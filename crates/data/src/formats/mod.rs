@@ -1,6 +1,6 @@
 //! The formats a source may come in; one file each.
 
-pub(crate) mod folder;
+pub mod folder;
 pub(crate) mod gz;
 pub mod idx;
 pub mod kaggle;

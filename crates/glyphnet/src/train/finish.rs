@@ -30,7 +30,7 @@ impl Run<'_> {
         };
         let validation = on(Part::Validation, data.validation.as_ref())?;
         let test = on(Part::Test, source.test.as_ref())?;
-        if !interrupted && test.is_none() {
+        if !interrupted && test.is_none() && self.options.folder.is_some() {
             observer.event(&Event::Message(match source.test {
                 Some(_) => "the test images have no labels: test is null in metrics.json",
                 None => "there are no test images: test is null in metrics.json",

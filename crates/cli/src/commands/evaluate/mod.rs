@@ -1,37 +1,23 @@
-//! `evaluate`: loss and accuracy of a model on labelled data.
+//! `evaluate`: what a model gets right and wrong on labelled data.
 
+mod measure;
+mod print;
 mod splits;
 
-use std::io::Write as _;
-
-use glyphnet::Model;
-use glyphnet::evaluate::{Score, evaluate_with_progress};
 use glyphnet::nn::Threads;
-use glyphnet_data::{Dataset, Part};
+use glyphnet_data::Part;
 use serde::Serialize;
 
+use self::measure::Measured;
 use self::splits::Splits;
 use super::run_data::{self, Run};
-use super::text::{grouped, percent};
 use super::{model, source};
 use crate::args::{EvaluateArgs, SplitName};
 use crate::error::CliError;
 use crate::output::{Out, say};
-use crate::progress::{self, Unit};
-use crate::table::{Align, Table};
 
 /// What is measured where no data is named and the model comes from no run.
 const DEFAULT_DATA: &str = "mnist";
-
-/// One split.
-#[derive(Serialize)]
-struct Measured {
-    split: String,
-    images: usize,
-    /// `null` without labels.
-    loss: Option<f64>,
-    accuracy: Option<f64>,
-}
 
 pub(crate) fn run(args: EvaluateArgs, out: &mut Out) -> Result<(), CliError> {
     let model = model::load(&args.model)?;
@@ -49,7 +35,7 @@ pub(crate) fn run(args: EvaluateArgs, out: &mut Out) -> Result<(), CliError> {
     let (mut measured, mut problems) = (Vec::new(), Vec::new());
     for part in wanted {
         match splits.get(part) {
-            Ok(dataset) => measured.push(measure(&model, part, &dataset, &threads)?),
+            Ok(dataset) => measured.push(Measured::new(&model, part, &dataset, &threads)?),
             Err(problem) => problems.push(problem),
         }
     }
@@ -62,9 +48,20 @@ pub(crate) fn run(args: EvaluateArgs, out: &mut Out) -> Result<(), CliError> {
     }
     problems.iter().for_each(|problem| say!("note: {problem}"));
     if args.json {
-        return write_json(&args.model.display().to_string(), &data, &measured, out);
+        let (model_name, classes) = (args.model.display().to_string(), model.classes());
+        return out.json(&Document { model: &model_name, data: &data, classes, splits: &measured });
     }
-    write_table(&measured, out)
+    print::write(&measured, model.classes(), out)
+}
+
+/// All that was measured, as JSON (`docs/evaluate-output.md`).
+#[derive(Serialize)]
+struct Document<'a> {
+    model: &'a str,
+    data: &'a str,
+    /// Names, by label.
+    classes: &'a [String],
+    splits: &'a [Measured],
 }
 
 impl From<SplitName> for Part {
@@ -86,39 +83,4 @@ fn once(names: &[SplitName]) -> Vec<Part> {
         }
     }
     parts
-}
-
-fn measure(model: &Model, part: Part, dataset: &Dataset, threads: &Threads) -> Result<Measured, CliError> {
-    let bar = progress::bar(format!("evaluating {part}"), dataset.len() as u64, Unit::Images);
-    let mut progress = |done: usize, _total| bar.set_position(done as u64);
-    let evaluation = evaluate_with_progress(model, dataset, threads, &mut progress);
-    bar.finish_and_clear();
-    let score: Option<Score> = evaluation?.map(|evaluation| evaluation.score);
-    let (loss, accuracy) = (score.map(|s| s.loss), score.map(|s| s.accuracy));
-    Ok(Measured { split: part.to_string(), images: dataset.len(), loss, accuracy })
-}
-
-fn write_json(model: &str, data: &str, splits: &[Measured], out: &mut Out) -> Result<(), CliError> {
-    #[derive(Serialize)]
-    struct Document<'a> {
-        model: &'a str,
-        data: &'a str,
-        splits: &'a [Measured],
-    }
-    out.json(&Document { model, data, splits })
-}
-
-fn write_table(splits: &[Measured], out: &mut Out) -> Result<(), CliError> {
-    let right = Align::Right;
-    let mut table = Table::new([("split", Align::Left), ("images", right), ("loss", right), ("accuracy", right)]);
-    for split in splits {
-        table.row([
-            split.split.clone(),
-            grouped(split.images as u64),
-            split.loss.map_or_else(|| "no labels".to_owned(), |loss| format!("{loss:.4}")),
-            split.accuracy.map_or_else(|| "no labels".to_owned(), percent),
-        ]);
-    }
-    table.write(out)?;
-    Ok(out.flush()?)
 }
