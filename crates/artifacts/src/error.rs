@@ -24,6 +24,15 @@ pub enum ArtifactError {
         #[source]
         source: image::ImageError,
     },
+    /// A picture is to be a PNG and is none.
+    #[error("{name}: not a PNG picture")]
+    NotPng {
+        /// What the picture is called.
+        name: String,
+        /// What is wrong with its bytes.
+        #[source]
+        source: image::ImageError,
+    },
 }
 
 impl ArtifactError {

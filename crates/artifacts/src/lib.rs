@@ -1,15 +1,17 @@
-//! Results to files: the sample grid (`samples.png`) and Kaggle's submission file.
+//! Results to files: the sample grid (`samples.png`), Kaggle's submission file, and TensorBoard's event files.
 //!
 //! Nothing here knows how a network is trained. Every file is written beside its place and renamed, so a reader never
-//! sees half of one.
+//! sees half of one; but event files grow at their end, as their reader expects.
 
 #![forbid(unsafe_code)]
 
 mod error;
 mod sample_grid;
 mod submission;
+mod tensorboard;
 mod text;
 
 pub use error::ArtifactError;
 pub use sample_grid::{SampleGrid, Tile, can_draw, choose_samples};
 pub use submission::write_submission;
+pub use tensorboard::EventFile;

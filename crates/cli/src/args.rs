@@ -34,6 +34,8 @@ pub(crate) enum Command {
     Summary(SummaryArgs),
     /// Measure the loss and accuracy of a model on labelled data
     Evaluate(EvaluateArgs),
+    /// Say which labels of the training images are probably wrong, as a list and a picture
+    FindLabelIssues(LabelIssuesArgs),
     /// Classify images, folders of images and CSV files
     Predict(PredictArgs),
     /// Classify Kaggle's test.csv and write the submission file
@@ -80,17 +82,15 @@ pub(crate) struct InspectArgs {
     pub(crate) json: bool,
 }
 
+/// A recipe with what is laid over it, and how it is run on this machine.
 #[derive(Debug, ClapArgs)]
-pub(crate) struct TrainArgs {
+pub(crate) struct RecipeArgs {
     /// A shipped recipe, or a file (a run.toml repeats its run)
     #[arg(long, value_name = "NAME|FILE", default_value = "seed")]
     pub(crate) recipe: String,
     /// The data, instead of the recipe's
     #[arg(long, value_name = "SRC")]
     pub(crate) data: Option<String>,
-    /// At most so many epochs; with --resume the run is extended to so many
-    #[arg(long, value_name = "N")]
-    pub(crate) epochs: Option<u32>,
     /// Images per step
     #[arg(long, value_name = "N")]
     pub(crate) batch_size: Option<usize>,
@@ -103,18 +103,45 @@ pub(crate) struct TrainArgs {
     /// Instruction set, for reading CSV and augmentation too: auto, avx512, avx2, neon or scalar
     #[arg(long, value_name = "SET", default_value = "auto")]
     pub(crate) simd: String,
-    /// One epoch only
-    #[arg(long, conflicts_with = "epochs")]
-    pub(crate) fast_run: bool,
     /// Replace any setting of the recipe, for example optimizer.learning_rate=0.01; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) set: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct TrainArgs {
+    #[command(flatten)]
+    pub(crate) settings: RecipeArgs,
+    /// At most so many epochs; with --resume the run is extended to so many
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u32>,
+    /// One epoch only
+    #[arg(long, conflicts_with = "epochs")]
+    pub(crate) fast_run: bool,
     /// The run's folder, new or empty [default: runs/<recipe>-<n>]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Write event files for TensorBoard, into the folder tensorboard of the run; a run that has them goes on with them
+    #[arg(long)]
+    pub(crate) tensorboard: bool,
     /// Go on with the run in this folder, to the same result as if it had never been interrupted
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "batch_size", "seed", "fast_run", "out"])]
     pub(crate) resume: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LabelIssuesArgs {
+    #[command(flatten)]
+    pub(crate) settings: RecipeArgs,
+    /// How many parts the training images are dealt into; each is judged by a network that was trained on the others
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(crate) folds: usize,
+    /// Epochs of each network [default: 5, or the recipe's if those are fewer]
+    #[arg(long, value_name = "N")]
+    pub(crate) epochs: Option<u32>,
+    /// The folder of the results, new or empty [default: runs/label-issues-<n>]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

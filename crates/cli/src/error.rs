@@ -58,7 +58,7 @@ impl<E: Error + Send + Sync + 'static> From<E> for CliError {
 }
 
 /// The message and its causes, joined by colons; a cause that a message already quotes is not repeated.
-fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {

@@ -4,6 +4,7 @@ mod convert;
 mod evaluate;
 mod fetch;
 mod inspect;
+mod label_issues;
 mod model;
 mod predict;
 mod run_data;
@@ -14,6 +15,8 @@ mod summary;
 pub(crate) mod text;
 mod train;
 mod wrong_model;
+
+use std::path::Path;
 
 use glyphnet::Isa;
 
@@ -27,6 +30,15 @@ pub(crate) fn isa(name: &str) -> Result<Isa, CliError> {
     name.parse().map_err(|error| CliError::Usage(format!("--simd {name}: {error}")))
 }
 
+/// Refuses a name for a picture that ends in something else than `.png`.
+pub(crate) fn check_png(out: &Path) -> Result<(), CliError> {
+    if out.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("png")) {
+        return Ok(());
+    }
+    let place = out.display();
+    Err(CliError::Usage(format!("--out {place}: pictures are written as PNG; give a name that ends in .png")))
+}
+
 /// Runs a command.
 pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
     match command {
@@ -34,6 +46,7 @@ pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Res
         Command::Summary(args) => summary::run(args, out),
         Command::Convert(args) => convert::run(args, out),
         Command::Train(args) => train::run(args, out, interrupt),
+        Command::FindLabelIssues(args) => label_issues::run(args, out),
         Command::Evaluate(args) => evaluate::run(args, out),
         Command::Predict(args) => predict::run(args, out),
         Command::Submit(args) => submit::run(args, out),

@@ -138,7 +138,7 @@ impl Run<'_> {
     }
 
     /// What went wrong in the step that was just taken, and why.
-    fn went_wrong(&self, batch: &EpochBatch<'_>, what: String, learning_rate: f64) -> WentWrong {
+    pub(super) fn went_wrong(&self, batch: &EpochBatch<'_>, what: String, learning_rate: f64) -> WentWrong {
         let (epoch, step) = (batch.epoch, self.current.steps + 1);
         let mut input = vec![0.0; self.trainer.network().input().len()];
         let found = (0..batch.len()).find_map(|position| {

@@ -11,8 +11,8 @@ use serde::Serialize;
 
 use self::facts::{Facts, SplitFacts};
 use super::samples::Samples;
-use super::source;
 use super::text::{count, grouped};
+use super::{check_png, source};
 use crate::args::InspectArgs;
 use crate::error::CliError;
 use crate::output::Out;
@@ -26,12 +26,7 @@ const MOST_CLASSES: usize = 60;
 const BAR_WIDTH: usize = 24;
 
 pub(crate) fn run(args: InspectArgs, out: &mut Out) -> Result<(), CliError> {
-    if args.out.extension().is_none_or(|ending| !ending.eq_ignore_ascii_case("png")) {
-        let place = args.out.display();
-        return Err(CliError::Usage(format!(
-            "--out {place}: samples are written as PNG; give a name that ends in .png"
-        )));
-    }
+    check_png(&args.out)?;
     let source = source::open_silently(&args.source.data, &args.source.image.options())?;
     let spinner = progress::spinner("looking at the images");
     let facts = Facts::of(&source, columns::names(&source));

@@ -1,9 +1,10 @@
 //! `train`: a recipe and data become a run.
 
-mod plan;
+pub(super) mod plan;
 mod provenance;
 mod resume;
 mod summary;
+mod tensorboard;
 mod watch;
 
 use std::path::Path;
@@ -14,6 +15,7 @@ use glyphnet::train::{FitOptions, ResumeFrom, RunFolder, TrainingData, fit};
 use glyphnet_data::{OpenOptions, Source};
 
 use self::plan::Plan;
+use self::tensorboard::{Board, Watched};
 use self::watch::Watch;
 use super::samples::Samples;
 use super::source;
@@ -32,7 +34,10 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
             None => Ok(()),
         };
     }
-    let plan = Plan::new(&args)?;
+    let mut plan = Plan::new(&args.settings, args.epochs)?;
+    if args.fast_run {
+        plan.recipe = plan.recipe.fast_run();
+    }
     let threads = Threads::new(plan.threads)?;
     let source = open(&plan, &threads)?;
     let folder = match &args.out {
@@ -43,7 +48,8 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
         CliError::failed(format!("cannot make the run folder: {error} (--out names another place)"))
     })?;
     provenance::write(&plan, &source, &folder)?;
-    Job { plan, threads, source, folder, from: None }.run(out, interrupt)
+    let tensorboard = args.tensorboard;
+    Job { plan, threads, source, folder, from: None, tensorboard }.run(out, interrupt)
 }
 
 /// A run that is ready to go, from its beginning or from where it was.
@@ -53,11 +59,12 @@ struct Job {
     source: Source,
     folder: RunFolder,
     from: Option<ResumeFrom>,
+    tensorboard: bool,
 }
 
 impl Job {
     fn run(self, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
-        let Job { plan, threads, source, folder, from } = self;
+        let Job { plan, threads, source, folder, from, tensorboard } = self;
         let samples = folder.file("samples.png");
         // A run that goes on has it, unless it was killed just before.
         if !samples.exists() {
@@ -66,15 +73,17 @@ impl Job {
         say!("{} on {}, run folder {}", plan.name, source.name, folder.path().display());
         interrupt.heed();
         let options = FitOptions { threads, isa: plan.isa, folder: Some(folder.clone()), kernels: Kernels::default() };
-        let mut watch = Watch::new(interrupt.clone());
+        let board = tensorboard.then(|| Board::new(folder.path()));
+        let mut watch = Watched { watch: Watch::new(interrupt.clone()), board };
         let outcome = match from {
             None => fit(&plan.recipe, &source, &options, &mut watch),
             Some(from) => glyphnet::train::resume(&plan.recipe, &source, &options, from, &mut watch),
         };
-        watch.finish();
+        watch.watch.finish();
         let outcome = outcome.map_err(|error| resume::with_advice(error, &plan.recipe, folder.path()))?;
         summary::write_metrics(&plan, &options, &outcome, &folder)?;
         if !outcome.interrupted {
+            watch.board.iter_mut().for_each(|board| board.finish(&outcome.history));
             return summary::write(&outcome, &source, folder.path(), out);
         }
         let place = folder.path().display();
@@ -88,7 +97,7 @@ impl Job {
 }
 
 /// Opens the data and finds out what does not fit, before anything is written.
-fn open(plan: &Plan, threads: &Threads) -> Result<Source, CliError> {
+pub(super) fn open(plan: &Plan, threads: &Threads) -> Result<Source, CliError> {
     let options = OpenOptions { isa: plan.isa, ..source::options_of(&plan.recipe) };
     let source = threads.run(|| source::open(&plan.recipe.data.source, &options))?;
     check(plan, &source)?;
@@ -107,7 +116,7 @@ fn check(Plan { recipe, isa, .. }: &Plan, source: &Source) -> Result<(), CliErro
 }
 
 /// As a shell takes it for one word.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
     if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

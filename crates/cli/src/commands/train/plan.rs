@@ -6,7 +6,7 @@ use glyphnet::recipe::Recipe;
 use glyphnet::train::Checkpoint;
 use glyphnet_kernels::Isa;
 
-use crate::args::TrainArgs;
+use crate::args::RecipeArgs;
 use crate::commands::{isa, run_data};
 use crate::error::CliError;
 
@@ -23,19 +23,17 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// The recipe, then `--set`, then the flags with names of their own.
-    pub(crate) fn new(args: &TrainArgs) -> Result<Plan, CliError> {
+    pub(crate) fn new(args: &RecipeArgs, epochs: Option<u32>) -> Result<Plan, CliError> {
         let isa = isa(&args.simd)?;
-        let mut recipe = laid_over(args, &Recipe::load(&args.recipe)?, &args.recipe)?;
-        if args.fast_run {
-            recipe = recipe.fast_run();
-        }
+        let recipe = laid_over(args, epochs, &Recipe::load(&args.recipe)?, &args.recipe)?;
         Ok(Plan { recipe, name: run_name(&args.recipe), isa, threads: threads(args) })
     }
 
     /// The same for the run whose `run.toml` is `file` and was read as `loaded`. It stays on its instruction set, if
     /// this CPU has it and no other is named.
     pub(crate) fn resumed(
-        args: &TrainArgs,
+        args: &RecipeArgs,
+        epochs: Option<u32>,
         file: &str,
         loaded: &Recipe,
         checkpoint: Option<&Checkpoint>,
@@ -43,19 +41,19 @@ impl Plan {
         let own = checkpoint.filter(|_| args.simd == "auto").and_then(|checkpoint| checkpoint.simd().parse().ok());
         let isa = own.map_or_else(|| isa(&args.simd), Ok)?;
         let name = run_data::noted(loaded, "recipe").map_or_else(|| run_name(file), str::to_owned);
-        Ok(Plan { recipe: laid_over(args, loaded, file)?, name, isa, threads: threads(args) })
+        Ok(Plan { recipe: laid_over(args, epochs, loaded, file)?, name, isa, threads: threads(args) })
     }
 }
 
 /// 0 = all cores.
-fn threads(args: &TrainArgs) -> usize {
+fn threads(args: &RecipeArgs) -> usize {
     args.threads.map_or(0, usize::from)
 }
 
 /// The recipe from `file` with what was typed laid over it.
-fn laid_over(args: &TrainArgs, loaded: &Recipe, file: &str) -> Result<Recipe, CliError> {
+fn laid_over(args: &RecipeArgs, epochs: Option<u32>, loaded: &Recipe, file: &str) -> Result<Recipe, CliError> {
     let typed = [
-        args.epochs.map(|n| format!("train.epochs={n}")),
+        epochs.map(|n| format!("train.epochs={n}")),
         args.batch_size.map(|n| format!("train.batch_size={n}")),
         args.seed.map(|n| format!("train.seed={n}")),
     ];

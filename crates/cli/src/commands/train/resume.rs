@@ -8,7 +8,7 @@ use glyphnet::recipe::{OnNan, Recipe};
 use glyphnet::train::{Checkpoint, Metrics, ResumeFrom, RunFolder};
 
 use super::plan::Plan;
-use super::{Job, open, provenance, quoted};
+use super::{Job, open, provenance, quoted, tensorboard};
 use crate::args::TrainArgs;
 use crate::error::CliError;
 use crate::output::say;
@@ -25,7 +25,7 @@ pub(super) fn prepare(args: &TrainArgs, run: &Path) -> Result<Option<Job>, CliEr
     let folder = RunFolder::open(run)?;
     let latest = Checkpoint::latest(&folder)?;
     let loaded = Recipe::load(&file)?;
-    let plan = Plan::resumed(args, &file, &loaded, latest.checkpoint.as_ref())?;
+    let plan = Plan::resumed(&args.settings, args.epochs, &file, &loaded, latest.checkpoint.as_ref())?;
     let checkpoint = latest.checkpoint.as_ref();
     let extend = args.epochs.is_some();
     let same_length = checkpoint.is_some_and(|c| c.planned_epochs() == plan.recipe.train.epochs);
@@ -44,7 +44,8 @@ pub(super) fn prepare(args: &TrainArgs, run: &Path) -> Result<Option<Job>, CliEr
         let earlier = checkpoint.filter(|_| !same_length).map(Checkpoint::planned_epochs);
         provenance::rewrite(&plan, &source, earlier, &folder)?;
     }
-    Ok(Some(Job { plan, threads, source, folder, from: Some(ResumeFrom { latest, extend }) }))
+    let tensorboard = args.tensorboard || tensorboard::begun(run).is_some();
+    Ok(Some(Job { plan, threads, source, folder, from: Some(ResumeFrom { latest, extend }), tensorboard }))
 }
 
 /// Whether the run is finished and its last file is there: a crash may have come between the two.

@@ -7,7 +7,7 @@ use glyphnet::train::{FitOptions, Metrics, Outcome, RunFolder};
 use glyphnet_data::{Source, SourceKind};
 
 use super::plan::Plan;
-use super::quoted;
+use super::{quoted, tensorboard};
 use crate::commands::text::{count, grouped, percent};
 use crate::error::CliError;
 use crate::output::Out;
@@ -81,5 +81,8 @@ fn next_commands(source: &Source, folder: &Path) -> Vec<String> {
         commands.insert(0, format!("glyphnet submit {model} {test}"));
     }
     commands.push(format!("glyphnet summary {model}"));
+    if let Some(events) = tensorboard::begun(folder) {
+        commands.push(format!("tensorboard --logdir {}", quoted(&events.display().to_string())));
+    }
     commands
 }

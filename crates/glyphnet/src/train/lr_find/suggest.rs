@@ -1,0 +1,12 @@
+//! Which rate to train with.
+
+use super::RatePoint;
+
+/// How the suggestion is found, in a sentence.
+pub const SUGGESTION_RULE: &str = "a tenth of the rate at which the smoothed loss is lowest";
+
+/// The rate to train with after the steps at `points`; `None` where the loss never fell.
+pub(super) fn suggestion(points: &[RatePoint]) -> Option<f64> {
+    let lowest = points.iter().min_by(|a, b| a.smoothed_loss.total_cmp(&b.smoothed_loss))?;
+    (lowest.smoothed_loss < points[0].smoothed_loss).then_some(lowest.learning_rate / 10.0)
+}
