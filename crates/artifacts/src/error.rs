@@ -33,6 +33,12 @@ pub enum ArtifactError {
         #[source]
         source: image::ImageError,
     },
+    /// The picture could not be drawn.
+    #[error("cannot draw the picture: {problem}")]
+    Draw {
+        /// The reason.
+        problem: String,
+    },
 }
 
 impl ArtifactError {
@@ -40,5 +46,10 @@ impl ArtifactError {
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {
         let path = path.to_owned();
         move |source| ArtifactError::Write { path, source }
+    }
+
+    /// A picture that could not be drawn, for `map_err`.
+    pub(crate) fn draw(reason: &dyn std::fmt::Display) -> ArtifactError {
+        ArtifactError::Draw { problem: reason.to_string() }
     }
 }

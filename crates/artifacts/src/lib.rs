@@ -1,4 +1,4 @@
-//! Results to files: the sample grid (`samples.png`), Kaggle's submission file, and TensorBoard's event files.
+//! Results to files: pictures, Kaggle's submission file, and TensorBoard's event files.
 //!
 //! Nothing here knows how a network is trained. Every file is written beside its place and renamed, so a reader never
 //! sees half of one; but event files grow at their end, as their reader expects.
@@ -6,6 +6,8 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod numbers;
+pub mod pictures;
 mod sample_grid;
 mod submission;
 mod tensorboard;

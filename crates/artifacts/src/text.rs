@@ -60,6 +60,17 @@ impl Typeface {
     /// Draws `text` in `colour` with the upper left corner of its line at `(left, top)`; what lies outside the
     /// picture is cut off.
     pub(crate) fn draw(&self, picture: &mut RgbImage, left: f32, top: f32, text: &str, colour: Rgb<u8>) {
+        self.rasterise(left, top, text, |x, y, coverage| blend(picture, x, y, coverage, colour));
+    }
+
+    /// The same running upwards: the line's beginning is at the bottom, its top at the left, `(left, bottom)` its corner.
+    pub(crate) fn draw_upwards(&self, picture: &mut RgbImage, left: f32, bottom: f32, text: &str, colour: Rgb<u8>) {
+        let (left, bottom) = (left.round() as i64, bottom.round() as i64);
+        self.rasterise(0.0, 0.0, text, |x, y, coverage| blend(picture, left + y, bottom - 1 - x, coverage, colour));
+    }
+
+    /// Gives `pixel` the place of each pixel that `text` touches, and how much of it is covered, 0 to 1.
+    fn rasterise(&self, left: f32, top: f32, text: &str, mut pixel: impl FnMut(i64, i64, f32)) {
         let scaled = self.font.as_scaled(self.scale);
         let baseline = top + scaled.ascent();
         let mut previous: Option<GlyphId> = None;
@@ -69,15 +80,8 @@ impl Typeface {
             let glyph = id.with_scale_and_position(self.scale, point(x, baseline));
             if let Some(outline) = self.font.outline_glyph(glyph) {
                 let bounds = outline.px_bounds();
-                outline.draw(|dx, dy, coverage| {
-                    blend(
-                        picture,
-                        bounds.min.x as i64 + i64::from(dx),
-                        bounds.min.y as i64 + i64::from(dy),
-                        coverage,
-                        colour,
-                    );
-                });
+                let (left, top) = (bounds.min.x as i64, bounds.min.y as i64);
+                outline.draw(|dx, dy, coverage| pixel(left + i64::from(dx), top + i64::from(dy), coverage));
             }
             x += scaled.h_advance(id);
             previous = Some(id);
@@ -86,7 +90,7 @@ impl Typeface {
 }
 
 /// Lays `coverage` (0 to 1) of `colour` over the pixel at `(x, y)`, if there is one.
-fn blend(picture: &mut RgbImage, x: i64, y: i64, coverage: f32, colour: Rgb<u8>) {
+pub(crate) fn blend(picture: &mut RgbImage, x: i64, y: i64, coverage: f32, colour: Rgb<u8>) {
     let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else { return };
     let Some(pixel) = picture.get_pixel_mut_checked(x, y) else { return };
     let coverage = coverage.clamp(0.0, 1.0);
@@ -129,5 +133,15 @@ mod tests {
         assert!(dark.len() > 100, "only {} dark pixels", dark.len());
         assert!(dark.iter().all(|&x| x >= 9 && (x as f32) <= end + 1.0));
         face.draw(&mut picture, -20.0, -10.0, "off the edge of the picture, all of it and more", Rgb([0; 3]));
+    }
+
+    #[test]
+    fn text_that_runs_upwards_is_the_same_text_turned() {
+        let face = Typeface::new(20.0);
+        let mut across = RgbImage::from_pixel(120, 30, Rgb([255; 3]));
+        let mut upwards = RgbImage::from_pixel(30, 120, Rgb([255; 3]));
+        face.draw(&mut across, 0.0, 0.0, "Trouser 7", Rgb([0; 3]));
+        face.draw_upwards(&mut upwards, 0.0, 120.0, "Trouser 7", Rgb([0; 3]));
+        assert_eq!(image::imageops::rotate270(&across), upwards);
     }
 }

@@ -6,6 +6,7 @@ mod fetch;
 mod inspect;
 mod label_issues;
 mod model;
+mod pictures;
 mod predict;
 mod run_data;
 mod samples;

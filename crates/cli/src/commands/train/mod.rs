@@ -17,6 +17,7 @@ use glyphnet_data::{OpenOptions, Source};
 use self::plan::Plan;
 use self::tensorboard::{Board, Watched};
 use self::watch::Watch;
+use super::pictures;
 use super::samples::Samples;
 use super::source;
 use crate::args::TrainArgs;
@@ -70,6 +71,9 @@ impl Job {
         if !samples.exists() {
             Samples::choose(&source, plan.recipe.train.seed).save(&samples)?;
         }
+        if !folder.file("augmentation.png").exists() {
+            pictures::augmentation(folder.path(), &plan, &source);
+        }
         say!("{} on {}, run folder {}", plan.name, source.name, folder.path().display());
         interrupt.heed();
         let options = FitOptions { threads, isa: plan.isa, folder: Some(folder.clone()), kernels: Kernels::default() };
@@ -83,6 +87,7 @@ impl Job {
         let outcome = outcome.map_err(|error| resume::with_advice(error, &plan.recipe, folder.path()))?;
         summary::write_metrics(&plan, &options, &outcome, &folder)?;
         if !outcome.interrupted {
+            pictures::results(folder.path(), &outcome, &source);
             watch.board.iter_mut().for_each(|board| board.finish(&outcome.history));
             return summary::write(&outcome, &source, folder.path(), out);
         }
