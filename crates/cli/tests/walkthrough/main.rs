@@ -136,7 +136,7 @@ fn act_out(page: &Page) -> Truth {
         match block.language() {
             SHELL => block.lines.clone(),
             RUST => regions[block.name()].clone(),
-            RECIPE => table_of(&fs::read_to_string(repository().join(block.name())).unwrap(), &block.lines[0]),
+            RECIPE => table_of(block.name(), block),
             FILE => head(&files[block.name()], &block.lines),
             OUTPUT => match page.blocks[..i].last() {
                 Some(before) if before.language() == SHELL => said[i - 1].clone(),
@@ -159,10 +159,15 @@ fn named_files(page: &Page) -> Vec<String> {
     blocks.chain(page.pictures().into_iter().map(|picture| picture.drawn)).collect()
 }
 
-/// The lines of a TOML file from `first` to the next empty one.
-fn table_of(toml: &str, first: &str) -> Vec<String> {
-    let lines = toml.lines().skip_while(|line| *line != first).take_while(|line| !line.is_empty());
-    lines.map(str::to_owned).collect()
+/// The lines of a recipe from the header that a block begins with to the next empty line.
+fn table_of(recipe: &str, block: &Block) -> Vec<String> {
+    let toml = fs::read_to_string(repository().join(recipe)).unwrap();
+    let header = block.lines.first().and_then(|line| line.split_whitespace().next()).unwrap_or_default();
+    let begins = |line: &&str| !header.is_empty() && line.starts_with(header);
+    let lines = toml.lines().skip_while(|line| !begins(line)).take_while(|line| !line.is_empty());
+    let lines: Vec<String> = lines.map(str::to_owned).collect();
+    assert!(!lines.is_empty(), "{recipe} has no table '{header}', as line {} of the page says", block.first + 1);
+    lines
 }
 
 /// As many lines of a file as are shown; a last line `...` stands for the rest.
