@@ -1,6 +1,6 @@
 //! Pictures of a run: learning curves, confusion matrix, errors and augmentation.
 //!
-//! Every function gives the bytes of a PNG. plotters lays the charts out; shapes and text are drawn by [`canvas`], in
+//! Every function gives the bytes of a PNG. plotters lays the charts out; shapes and text are drawn by `canvas`, in
 //! colours that people with any kind of colour vision can tell apart.
 
 mod augmentation;
