@@ -13,7 +13,9 @@ pub mod model_file;
 pub mod nn;
 mod read_file;
 pub mod recipe;
+pub mod saved_run;
 mod sealed;
+mod tensors;
 pub mod train;
 
 pub use error::Error;

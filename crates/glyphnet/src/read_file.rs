@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
+use crate::Error;
+
 /// Why a file was not read.
 pub(crate) enum Unread {
     /// The system refused.
@@ -29,4 +31,15 @@ pub(crate) fn read_file(path: &Path, largest: u64) -> Result<Vec<u8>, Unread> {
         return Err(Unread::Refused("it is too large"));
     }
     Ok(bytes)
+}
+
+/// The same of a file of a run.
+///
+/// # Errors
+/// [`Error::Io`] and [`Error::Damaged`], which name it.
+pub(crate) fn read_run_file(path: &Path, largest: u64) -> Result<Vec<u8>, Error> {
+    read_file(path, largest).map_err(|unread| match unread {
+        Unread::Io(source) => Error::Io { path: path.to_owned(), source },
+        Unread::Refused(reason) => Error::Damaged { path: path.to_owned(), reason: reason.to_owned() },
+    })
 }

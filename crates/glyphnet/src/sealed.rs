@@ -11,6 +11,8 @@ use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest as _, Sha256};
 
+use crate::tensors;
+
 /// How every sealed file goes on after the eight bytes of the header's length; the digest follows.
 const BEGINNING: &[u8] = b"{\"__metadata__\":{\"digest\":\"";
 /// Where the digest stands.
@@ -138,12 +140,12 @@ impl<'a> Opened<'a> {
 
     /// Whether there is a section whose name begins so.
     pub(crate) fn begins(&self, prefix: &str) -> bool {
-        self.tensors.iter().any(|(name, _)| name.starts_with(prefix))
+        tensors::begins(&self.tensors, prefix)
     }
 
     /// Whether there is a section of numbers of this shape. What is checked first may be allocated: the file is as large.
     pub(crate) fn check(&self, name: &str, shape: &[usize]) -> Result<TensorView<'a>, String> {
-        let view = self.section(name, Dtype::F32)?;
+        let view = tensors::array(&self.tensors, name, Dtype::F32)?;
         match view.shape() {
             found if found == shape => Ok(view),
             found => Err(format!("tensor {name} has shape {found:?}, not {shape:?}")),
@@ -161,15 +163,8 @@ impl<'a> Opened<'a> {
 
     /// A section of text.
     pub(crate) fn text(&self, name: &str) -> Result<&'a str, String> {
-        std::str::from_utf8(self.section(name, Dtype::U8)?.data()).map_err(|error| format!("{name}: {error}"))
-    }
-
-    fn section(&self, name: &str, dtype: Dtype) -> Result<TensorView<'a>, String> {
-        let view = self.tensors.tensor(name).map_err(|error| format!("tensor {name}: {error}"))?;
-        match view.dtype() {
-            found if found == dtype => Ok(view),
-            found => Err(format!("tensor {name} is {found:?}, not {dtype:?}")),
-        }
+        let text = tensors::array(&self.tensors, name, Dtype::U8)?;
+        std::str::from_utf8(text.data()).map_err(|error| format!("{name}: {error}"))
     }
 }
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use glyphnet_data::Part;
-use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::analysis::Rows;
-use crate::read_file::{Unread, read_file};
+use crate::read_file::read_run_file;
+use crate::tensors::{self, Array};
 use crate::{Error, Predictions};
 
 /// A larger file is none of ours.
@@ -32,24 +32,16 @@ pub struct SplitPredictions<'a> {
 /// # Errors
 /// If the file cannot be written.
 pub fn write_predictions(path: &Path, splits: &[SplitPredictions<'_>]) -> Result<(), Error> {
-    let io = |source| Error::Io { path: path.to_owned(), source };
-    let mut tensors: Vec<(String, Dtype, Vec<usize>, Vec<u8>)> = Vec::new();
+    let mut arrays: Vec<Array> = Vec::new();
     for split in splits {
         let n = split.labels.len();
-        let words = |words: &[u32]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<u8>>();
         let floats = split.predictions.probabilities().iter().flat_map(|p| p.to_le_bytes()).collect();
         let classes = split.predictions.probabilities().len() / n.max(1);
-        tensors.push((format!("{}/index", split.split), Dtype::U32, vec![n], words(&split.indices)));
-        tensors.push((format!("{}/label", split.split), Dtype::U32, vec![n], words(split.labels)));
-        tensors.push((format!("{}/probabilities", split.split), Dtype::F32, vec![n, classes], floats));
+        arrays.push((format!("{}/index", split.split), Dtype::U32, vec![n], tensors::to_bytes(&split.indices)));
+        arrays.push((format!("{}/label", split.split), Dtype::U32, vec![n], tensors::to_bytes(split.labels)));
+        arrays.push((format!("{}/probabilities", split.split), Dtype::F32, vec![n, classes], floats));
     }
-    let other = |error: safetensors::SafeTensorError| io(std::io::Error::other(error.to_string()));
-    let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
-        TensorView::new(*dtype, shape.clone(), bytes).map(|view| (name.as_str(), view)).map_err(other)
-    });
-    let views = views.collect::<Result<Vec<_>, _>>()?;
-    let bytes = safetensors::serialize(views, None).map_err(other)?;
-    glyphnet_data::write_atomic(path, &bytes).map_err(io)
+    tensors::write(path, &arrays)
 }
 
 /// The predictions of one split, read back. The numbers fit together, labels are below `classes`, and each row of
@@ -74,11 +66,7 @@ pub struct SavedSplit {
 /// # Errors
 /// If the file cannot be read, or is no intact file of predictions.
 pub fn read_predictions(path: &Path) -> Result<Vec<SavedSplit>, Error> {
-    let bytes = read_file(path, LARGEST).map_err(|unread| match unread {
-        Unread::Io(source) => Error::Io { path: path.to_owned(), source },
-        Unread::Refused(reason) => Error::Damaged { path: path.to_owned(), reason: reason.to_owned() },
-    })?;
-    predictions_from_bytes(&bytes, path)
+    predictions_from_bytes(&read_run_file(path, LARGEST)?, path)
 }
 
 /// The same of the bytes of such a file; `origin` names them in errors.
@@ -94,7 +82,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<SavedSplit>, String> {
     let mut splits: Vec<SavedSplit> = Vec::new();
     for part in [Part::Train, Part::Validation, Part::Test] {
         let prefix = format!("{part}/");
-        if tensors.iter().any(|(name, _)| name.starts_with(&prefix)) {
+        if tensors::begins(&tensors, &prefix) {
             let split = parse_split(&tensors, part)?;
             if let Some(other) = splits.iter().find(|other| other.classes != split.classes) {
                 let (a, b) = (other.classes, split.classes);
@@ -108,12 +96,8 @@ fn parse(bytes: &[u8]) -> Result<Vec<SavedSplit>, String> {
 
 fn parse_split(tensors: &SafeTensors<'_>, part: Part) -> Result<SavedSplit, String> {
     let tensor = |name: &str, dtype: Dtype| {
-        let name = format!("{part}/{name}");
-        let view = tensors.tensor(&name).map_err(|error| format!("tensor {name}: {error}"))?;
-        if view.dtype() != dtype {
-            return Err(format!("tensor {name} is {:?}, not {dtype:?}", view.dtype()));
-        }
-        Ok((view.shape().to_vec(), view.data()))
+        let view = tensors::array(tensors, &format!("{part}/{name}"), dtype)?;
+        Ok::<_, String>((view.shape().to_vec(), view.data()))
     };
     let (index_shape, indices) = tensor("index", Dtype::U32)?;
     let (label_shape, labels) = tensor("label", Dtype::U32)?;
@@ -126,16 +110,17 @@ fn parse_split(tensors: &SafeTensors<'_>, part: Part) -> Result<SavedSplit, Stri
             "the tensors of {part} do not fit: index {index_shape:?}, label {label_shape:?}, probabilities {shape:?}"
         ));
     }
-    let words = |bytes: &[u8]| bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
     let floats = probabilities.as_chunks::<4>().0.iter().map(|word| f32::from_le_bytes(*word));
     let (indices, labels, probabilities): (Vec<u32>, Vec<u32>, Vec<f32>) =
-        (words(indices), words(labels), floats.collect());
+        (tensors::to_words(indices), tensors::to_words(labels), floats.collect());
     Rows::new(&labels, &probabilities, classes).map_err(|reason| format!("{part}: {reason}"))?;
     Ok(SavedSplit { split: part.to_string(), indices, labels, probabilities, classes })
 }
 
 #[cfg(test)]
 mod tests {
+    use safetensors::tensor::TensorView;
+
     use super::*;
 
     /// Name, type, shape and 32-bit words.

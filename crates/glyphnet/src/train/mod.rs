@@ -23,3 +23,4 @@ pub use events::{Event, FitOptions, Observer, Outcome};
 pub use fit::{ResumeFrom, fit, resume};
 pub use lr_find::{RangeEnd, RangeTest, RatePoint, RateRange, SUGGESTION_RULE, find_learning_rate, range_test};
 pub use run_folder::{Extension, Metrics, RunFolder};
+pub(crate) use watchers::best_epoch;

@@ -22,6 +22,19 @@ pub(super) struct Verdict {
     pub(super) learning_rate: Option<f64>,
 }
 
+/// The epoch whose network is kept after these, from 1; 0 where there are none.
+pub(crate) fn best_epoch(recipe: &Recipe, records: &[EpochRecord]) -> u32 {
+    let (mut watchers, _) = Watchers::new(recipe, records.iter().any(|record| record.val_loss.is_some()));
+    let mut best = 0;
+    for record in records {
+        let verdict = watchers.on_epoch_end(recipe, record, f64::from(record.learning_rate), &mut drop);
+        if verdict.keep || best == 0 {
+            best = record.epoch;
+        }
+    }
+    best
+}
+
 impl Watchers {
     /// Those that `recipe` asks for, and what to say about those that are off.
     pub(super) fn new(recipe: &Recipe, validation: bool) -> (Watchers, Vec<String>) {

@@ -1,0 +1,199 @@
+//! A run read back from its folder: whatever is drawn or told of it afterwards is made of this, and needs neither the
+//! data nor the network.
+
+mod facts;
+mod thumbnails;
+
+use std::path::{Path, PathBuf};
+
+use crate::Error;
+use crate::analysis::Rows;
+use crate::evaluate::{SavedSplit, read_predictions};
+use crate::read_file::read_run_file;
+use crate::recipe::Recipe;
+use crate::train::history::{EpochRecord, History};
+use crate::train::{Metrics, best_epoch};
+
+pub use facts::{DataFacts, SplitFacts};
+pub use thumbnails::{Thumbnails, read_thumbnails, thumbnails_from_bytes, write_thumbnails};
+
+/// A larger `run.toml` or `metrics.json` is none of ours.
+const LARGEST_TEXT: u64 = 8 << 20;
+/// So many of a folder's entries are named where it is no run.
+const NAMED: usize = 5;
+
+/// A run that is finished, still training, or was interrupted.
+///
+/// The parts fit together. What an extended run had come to before is not among them: until it is finished again,
+/// [`metrics`](SavedRun::metrics), predictions and thumbnails are only those of the network that it has now.
+#[derive(Debug, Clone)]
+pub struct SavedRun {
+    /// The folder.
+    pub path: PathBuf,
+    /// What the run is called: the folder's name.
+    pub name: String,
+    /// Its settings, with the `[provenance]` that `run.toml` notes.
+    pub recipe: Recipe,
+    /// What its data were; `None` in runs of older versions.
+    pub facts: Option<DataFacts>,
+    /// The epochs that are over.
+    pub history: Vec<EpochRecord>,
+    /// What it came to; `None` until it is finished or interrupted.
+    pub metrics: Option<Metrics>,
+    /// What its network says to validation and test images; none until it is finished.
+    pub predictions: Vec<SavedSplit>,
+    /// Some of these images, at most one entry for each of the splits that have predictions; none in runs of older
+    /// versions.
+    pub thumbnails: Vec<Thumbnails>,
+}
+
+impl SavedRun {
+    /// Reads the run in `folder`.
+    ///
+    /// # Errors
+    /// If the folder is no run's, or a file in it cannot be read, is damaged or does not fit the others; the file is
+    /// named.
+    pub fn open(folder: &Path) -> Result<SavedRun, Error> {
+        let file = |name: &str| folder.join(name);
+        let recipe = read_recipe(folder, &file("run.toml"))?;
+        let damaged = |reason| Error::Damaged { path: file("run.toml"), reason };
+        let facts = DataFacts::noted(&recipe).map_err(damaged)?;
+        let history = if_there(&file("history.csv"), |path| Ok(History::read_csv(path)?))?.unwrap_or_default();
+        let mut run = SavedRun {
+            path: folder.to_owned(),
+            name: run_name(folder),
+            recipe,
+            facts,
+            history: history.records().to_vec(),
+            metrics: if_there(&file("metrics.json"), read_metrics)?,
+            predictions: if_there(&file("predictions.safetensors"), read_predictions)?.unwrap_or_default(),
+            thumbnails: if_there(&file("thumbnails.safetensors"), read_thumbnails)?.unwrap_or_default(),
+        };
+        run.check()?;
+        run.leave_out_the_past()?;
+        Ok(run)
+    }
+
+    /// The epoch whose network is kept, from 1; 0 while none is over.
+    pub fn best_epoch(&self) -> u32 {
+        let found = self.metrics.as_ref().map(|metrics| metrics.best_epoch);
+        found.unwrap_or_else(|| best_epoch(&self.recipe, &self.history))
+    }
+
+    /// What the network says to the images of one split.
+    pub fn predictions(&self, split: &str) -> Option<&SavedSplit> {
+        self.predictions.iter().find(|saved| saved.split == split)
+    }
+
+    /// The stored images of one split.
+    pub fn thumbnails(&self, split: &str) -> Option<&Thumbnails> {
+        self.thumbnails.iter().find(|thumbnails| thumbnails.split == split)
+    }
+
+    /// The names of the classes, by label; those that were not noted are empty. Their number is 0 where nothing tells it.
+    pub fn classes(&self) -> Vec<String> {
+        let mut names = self.facts.as_ref().map(|facts| facts.classes.clone()).unwrap_or_default();
+        let count = self.predictions.first().map_or(0, |split| split.classes);
+        names.resize(count.max(names.len()), String::new());
+        names
+    }
+
+    /// Whether the files fit together.
+    fn check(&self) -> Result<(), Error> {
+        let damaged = |name: &str, reason| Error::Damaged { path: self.path.join(name), reason };
+        if let Some(facts) = &self.facts {
+            let mut splits = self.predictions.iter();
+            splits
+                .try_for_each(|split| facts.check_predictions(split))
+                .map_err(|reason| damaged("predictions.safetensors", reason))?;
+        }
+        for Thumbnails { split, rows, .. } in &self.thumbnails {
+            let images = self.predictions(split).map_or(0, |saved| saved.labels.len());
+            if let Some(row) = rows.last().filter(|row| **row as usize >= images) {
+                let reason = format!("it has image {row} of {split}, of which {images} have predictions");
+                return Err(damaged("thumbnails.safetensors", reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops what is of an earlier network, where the run goes on or was interrupted after it was extended.
+    fn leave_out_the_past(&mut self) -> Result<(), Error> {
+        let Some(metrics) = self.metrics.take() else { return Ok(()) };
+        let predictions = std::mem::take(&mut self.predictions);
+        if metrics.epochs_run as usize == self.history.len() {
+            for split in predictions {
+                let path = || self.path.join("predictions.safetensors");
+                if belongs(&split, &metrics).map_err(|reason| Error::Damaged { path: path(), reason })? {
+                    self.predictions.push(split);
+                }
+            }
+            self.metrics = Some(metrics);
+        }
+        let kept: Vec<&str> = self.predictions.iter().map(|saved| saved.split.as_str()).collect();
+        self.thumbnails.retain(|thumbnails| kept.contains(&thumbnails.split.as_str()));
+        Ok(())
+    }
+}
+
+/// Whether these predictions are those that were measured. Only of a run that was extended they may be older.
+fn belongs(saved: &SavedSplit, metrics: &Metrics) -> Result<bool, String> {
+    let (split, images) = (&saved.split, saved.labels.len());
+    let rows = Rows::new(&saved.labels, &saved.probabilities, saved.classes)?;
+    let right = rows.predicted().iter().zip(&saved.labels).filter(|(a, b)| a == b).count();
+    let score = if split == "test" { metrics.test } else { metrics.validation };
+    let measured = score.map(|score| (score.accuracy * images as f64).round() as usize);
+    if measured == Some(right) || !metrics.extended.is_empty() {
+        return Ok(measured == Some(right));
+    }
+    let measured = measured.map_or_else(|| "none".to_owned(), |measured| measured.to_string());
+    Err(format!("of the {images} images of {split} {right} are classified right, but in metrics.json {measured}"))
+}
+
+/// What a run is called, in pictures too: its folder's name.
+pub fn run_name(folder: &Path) -> String {
+    let full = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+    full.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Reads a file that a run need not have.
+fn if_there<T>(path: &Path, read: impl FnOnce(&Path) -> Result<T, Error>) -> Result<Option<T>, Error> {
+    match path.try_exists() {
+        Ok(false) => Ok(None),
+        Ok(true) => read(path).map(Some),
+        Err(source) => Err(Error::Io { path: path.to_owned(), source }),
+    }
+}
+
+fn read_recipe(folder: &Path, file: &Path) -> Result<Recipe, Error> {
+    if !file.is_file() {
+        return Err(no_run(folder));
+    }
+    let text = String::from_utf8(read_run_file(file, LARGEST_TEXT)?)
+        .map_err(|error| Error::Damaged { path: file.to_owned(), reason: error.to_string() })?;
+    Ok(Recipe::from_toml(&text, &file.display().to_string())?)
+}
+
+fn read_metrics(path: &Path) -> Result<Metrics, Error> {
+    serde_json::from_slice(&read_run_file(path, LARGEST_TEXT)?)
+        .map_err(|error| Error::Damaged { path: path.to_owned(), reason: error.to_string() })
+}
+
+/// What there is instead of a run.
+fn no_run(folder: &Path) -> Error {
+    let place = folder.display();
+    if folder.is_file() {
+        return Error::Mismatch(format!("{place}: no run, but a file; name the run's folder"));
+    }
+    let mut names: Vec<String> = match std::fs::read_dir(folder) {
+        Ok(entries) => entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect(),
+        Err(source) => return Error::Io { path: folder.to_owned(), source },
+    };
+    names.sort();
+    let found = match names.len() {
+        0 => "it is empty".to_owned(),
+        n if n <= NAMED => format!("it holds {}", names.join(", ")),
+        n => format!("it holds {} and {} more", names[..NAMED].join(", "), n - NAMED),
+    };
+    Error::Mismatch(format!("{place}: no run: there is no run.toml, {found}; name a run's folder"))
+}
