@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "made-up figures can be drawn")]
 
+use glyphnet::analysis::{Analysis, Calibration};
 use glyphnet::train::history::EpochRecord;
 use glyphnet_artifacts::pictures::*;
 use glyphnet_data::ImageShape;
@@ -56,6 +57,16 @@ fn confusion_of(n: usize, per: u64, wrong: f64) -> Vec<u64> {
     c
 }
 
+/// Of ten classes: for each group its images, how sure they are and how many of them are right.
+fn calibration_of(groups: &[(usize, f32, f64)]) -> Calibration {
+    let (mut labels, mut probabilities) = (Vec::new(), Vec::new());
+    for &(images, sure, right) in groups {
+        labels.extend((0..images).map(|image| u32::from(image as f64 >= right * images as f64)));
+        probabilities.extend((0..images).flat_map(|_| (0..10).map(|c| if c == 0 { sure } else { (1.0 - sure) / 9.0 })));
+    }
+    Analysis::new(&labels, &probabilities, 10).unwrap().calibration
+}
+
 fn main() {
     let out = std::env::args().nth(1).unwrap();
     let save = |name: &str, f: &dyn Fn() -> Vec<u8>| {
@@ -92,6 +103,16 @@ fn main() {
         })
         .collect();
     save("confusion-47", &|| confusion(&s, &many, &confusion_of(47, 400, 0.05)).unwrap());
+    let mnist: Vec<(usize, f32, f64)> = (0..13)
+        .map(|k| ([3, 1, 4, 6, 9, 12, 15, 18, 25, 31, 48, 92, 5740][k], 0.23 + k as f32 / 15.6, 0.2 + k as f64 / 15.1))
+        .collect();
+    save("reliability-mnist", &|| reliability(&s, &calibration_of(&mnist)).unwrap());
+    let fashion_like: Vec<(usize, f32, f64)> =
+        (0..12).map(|k| (90 + 41 * k * k * k / 12, 0.3 + k as f32 / 16.0, 0.2 + k as f64 / 16.0)).collect();
+    save("reliability-fashion", &|| reliability(&s, &calibration_of(&fashion_like)).unwrap());
+    let few = calibration_of(&[(1, 0.4, 1.0), (2, 0.7, 0.5), (4, 0.95, 1.0)]);
+    save("reliability-few", &|| reliability(&s, &few).unwrap());
+    save("reliability-sure", &|| reliability(&s, &calibration_of(&[(10_000, 1.0, 0.97)])).unwrap());
     let shape = ImageShape::new(64, 64, 3);
     let px: Vec<Vec<u8>> = (0..24)
         .map(|k| (0..64 * 64 * 3).map(|i| ((i / 192 * (k + 1) + i % 192 * 2 + i % 3 * 60) % 256) as u8).collect())

@@ -36,9 +36,9 @@ fn a_run_is_complete_and_learns() {
     let ran = bench.run(&["train", "--recipe", "bars.toml"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let files = files_in(&bench.path("runs/bars-1"));
-    for name in
-        ["run.toml", "history.csv", "metrics.json", "predictions.safetensors", "model.safetensors", "samples.png"]
-    {
+    let results = ["run.toml", "history.csv", "metrics.json", "predictions.safetensors", "model.safetensors"];
+    let pictures = ["samples.png", "curves.png", "confusion.png", "reliability.png", "errors.png"];
+    for name in results.into_iter().chain(pictures) {
         assert!(files.iter().any(|file| file == name), "{name} is not among {files:?}");
     }
     let metrics = json(&bench.read("runs/bars-1/metrics.json"));

@@ -5,6 +5,7 @@ use plotters::style::RGBColor;
 
 use super::axis::Axis;
 use super::canvas::Canvas;
+use super::dashes::dashed;
 use super::heading::Heading;
 use super::panel::{ABOVE, BELOW, Panel, Shape, Sign, curve, legend, ring, stroke};
 use super::theme::{BLUE, FRAME, GREEN, MARGIN, TEXT, VERMILION};
@@ -184,10 +185,8 @@ fn draw_panel(canvas: &mut Canvas, panel: &Panel, curves: &[Curve], best_epoch: 
 /// A thin broken line downwards.
 fn dashes(canvas: &mut Canvas, x: f32, (top, bottom): (f32, f32)) {
     let x = x.floor() + 0.5;
-    let mut y = top;
-    while y < bottom {
-        canvas.line(&[(x, y), (x, (y + 5.0).min(bottom))], 1.0, &FRAME);
-        y += 9.0;
+    if top < bottom {
+        dashed(canvas, &[(x, top), (x, bottom)], 1.0, &[5.0, 4.0], &FRAME);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Pictures of a run: learning curves, confusion matrix, errors and augmentation.
+//! Pictures of a run: learning curves, confusion matrix, reliability, errors and augmentation.
 //!
 //! Every function gives the bytes of a PNG. plotters lays the charts out; shapes and text are drawn by `canvas`, in
 //! colours that people with any kind of colour vision can tell apart.
@@ -8,9 +8,11 @@ mod axis;
 mod canvas;
 mod confusion;
 mod curves;
+mod dashes;
 mod errors;
 mod heading;
 mod panel;
+mod reliability;
 mod theme;
 mod tiles;
 
@@ -22,6 +24,7 @@ pub use augmentation::{Original, augmentation};
 pub use confusion::confusion;
 pub use curves::curves;
 pub use errors::{MOST_ERRORS, WrongImage, errors};
+pub use reliability::reliability;
 
 use crate::error::ArtifactError;
 use crate::sample_grid::can_draw;

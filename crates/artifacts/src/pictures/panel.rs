@@ -14,6 +14,7 @@ use plotters::style::{Color, IntoFont as _, RGBColor, ShapeStyle, TextStyle};
 
 use super::axis::Axis;
 use super::canvas::{Canvas, Font, Pen, units};
+use super::dashes::dashed;
 use super::theme::{FRAME, GRID, INK, QUIET, TEXT};
 use crate::error::ArtifactError;
 
@@ -150,6 +151,10 @@ pub(crate) enum Sign {
     Line(RGBColor, Shape),
     /// The ring around a chosen epoch.
     Ring,
+    /// A mark with an interval.
+    Whisker(RGBColor),
+    /// A line that is broken in this pattern.
+    Dashes(RGBColor, &'static [f32]),
 }
 
 /// Marks that tell curves apart without their colours.
@@ -174,6 +179,18 @@ pub(crate) fn ring(canvas: &mut Canvas, at: (f32, f32), colour: &impl Color) {
     canvas.ring(at, 8.0, 2.0, colour);
 }
 
+/// Half the width of a whisker's ends, in pixels.
+const END: f32 = 5.0;
+
+/// A mark with a line that ends at `ends`, the heights of an interval.
+pub(crate) fn whisker(canvas: &mut Canvas, (x, y): (f32, f32), ends: [f32; 2], colour: &impl Color) {
+    canvas.line(&ends.map(|end| (x, end)), 2.0, colour);
+    for end in ends {
+        canvas.line(&[(x - END, end), (x + END, end)], 2.0, colour);
+    }
+    Shape::Disc.draw(canvas, (x, y), colour);
+}
+
 /// Width of a legend's signs with the space behind them, in pixels.
 const SIGN: f32 = 42.0;
 /// Space between a legend's entries, in pixels.
@@ -191,6 +208,10 @@ pub(crate) fn legend(canvas: &mut Canvas, (mut x, y): (f32, f32), entries: &[(Si
                 shape.draw(canvas, centre, colour);
             }
             Sign::Ring => ring(canvas, centre, &INK),
+            Sign::Whisker(colour) => whisker(canvas, centre, [middle - 8.0, middle + 8.0], colour),
+            Sign::Dashes(colour, pattern) => {
+                dashed(canvas, &[(x + 2.0, middle), (x + 32.0, middle)], 2.0, pattern, colour);
+            }
         }
         canvas.text(text, (x + SIGN, y), (HPos::Left, VPos::Top), Font::new(TEXT, &INK));
         x += SIGN + face.width(text) + APART;

@@ -41,7 +41,7 @@ fn label(classes: &[String], label: Option<u32>) -> String {
     label.map(name).unwrap_or_default()
 }
 
-/// What came of a run: learning curves, and of the images that it held out confusion matrix and worst errors. Where none
+/// What came of a run: learning curves, and of the images that it held out confusion matrix, reliability diagram and worst errors. Where none
 /// were held out these are of the test images: looking at test errors and then changing the recipe would be choosing by
 /// them.
 pub(crate) fn results(folder: &Path, outcome: &Outcome, source: &Source) {
@@ -74,6 +74,7 @@ fn of_split(folder: &Path, run: &str, split: &SavedSplit, dataset: &Dataset, cla
     };
     let subject = Subject { split: &split.split, run };
     save(folder, "confusion.png", || Ok(pictures::confusion(&subject, classes, analysis.confusion.counts())?));
+    save(folder, "reliability.png", || Ok(pictures::reliability(&subject, &analysis.calibration)?));
     let wrong = analysis.top_losses.iter().filter(|loss| loss.label != loss.predicted);
     let worst = wrong.map(|loss| WrongImage {
         pixels: dataset.images.get(split.indices[loss.row] as usize),
