@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use flate2::{Decompress, FlushDecompress, Status};
 use rayon::prelude::*;
 
 use crate::error::DataError;
@@ -65,8 +66,12 @@ fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
         jobs.push((block, target));
         free = tail;
     }
-    let whole = jobs.into_par_iter().all(|(block, target)| {
-        lz4_flex::block::decompress_into(block, target).is_ok_and(|written| written == target.len())
-    });
-    whole.then_some(pixels)
+    jobs.into_par_iter().all(|(block, target)| inflate(block, target)).then_some(pixels)
+}
+
+/// Decodes one block; tells whether it filled `target`, to its end and no further.
+fn inflate(block: &[u8], target: &mut [u8]) -> bool {
+    let mut decoder = Decompress::new(false);
+    let end = decoder.decompress(block, target, FlushDecompress::Finish);
+    end.is_ok_and(|status| status == Status::StreamEnd) && decoder.total_out() == target.len() as u64
 }
