@@ -201,6 +201,25 @@ pub(crate) const PREDICTIONS_WORDS: &[&str] = &[
     ",",
 ];
 
+pub(crate) const THUMBNAILS_WORDS: &[&str] = &[
+    "\"test/row\":",
+    "\"validation/row\":",
+    "/pixels\":",
+    "\"dtype\":\"U8\"",
+    "\"U32\"",
+    "\"shape\":[",
+    "\"data_offsets\":[",
+    "[4,8,8,1]",
+    "[2,2,3]",
+    "[0]",
+    "\u{1}\0\0\0",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+];
+
 /// The path from the root of the repository.
 fn file(path: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path);
@@ -387,8 +406,18 @@ pub(crate) fn checkpoint() -> Vec<Vec<u8>> {
 
 /// What runs say to the images that they held out.
 pub(crate) fn predictions() -> Vec<Vec<u8>> {
+    finished_runs("predictions.safetensors")
+}
+
+/// Some of these images.
+pub(crate) fn thumbnails() -> Vec<Vec<u8>> {
+    finished_runs("thumbnails.safetensors")
+}
+
+/// A file of runs that are finished.
+fn finished_runs(name: &str) -> Vec<Vec<u8>> {
     let runs = [("validation = 0.25", LAYERS[0]), ("validation = 1", LAYERS[1])];
-    let read = |path: &Path| fs::read(path.join("predictions.safetensors")).expect("predictions");
+    let read = |path: &Path| fs::read(path.join(name)).expect(name);
     let settings = |validation| format!("[train]\nbatch_size = 4\nepochs = 1\n[data]\n{validation}\n");
     runs.map(|(validation, layers)| stopped_run(&(settings(validation) + layers), usize::MAX, read)).into()
 }

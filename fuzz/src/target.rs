@@ -9,6 +9,7 @@ use glyphnet::analysis::{Analysis, MOST_CLASSES};
 use glyphnet::data::{DecodedImage, ImageShape, Images, OpenOptions, ResizeFilter, decode_image, open};
 use glyphnet::evaluate::predictions_from_bytes;
 use glyphnet::recipe::Recipe;
+use glyphnet::saved_run::thumbnails_from_bytes;
 use glyphnet::train::Checkpoint;
 use glyphnet_data::formats::{idx, kaggle};
 use glyphnet_kernels::Isa;
@@ -34,7 +35,7 @@ pub struct Target {
 }
 
 /// All targets.
-pub static TARGETS: [Target; 8] = [
+pub static TARGETS: [Target; 9] = [
     Target {
         name: "idx",
         run: idx,
@@ -65,6 +66,13 @@ pub static TARGETS: [Target; 8] = [
         run: predictions,
         seeds: seeds::predictions,
         words: seeds::PREDICTIONS_WORDS,
+        container: Container::None,
+    },
+    Target {
+        name: "thumbnails",
+        run: thumbnails,
+        seeds: seeds::thumbnails,
+        words: seeds::THUMBNAILS_WORDS,
         container: Container::None,
     },
 ];
@@ -198,6 +206,15 @@ fn predictions(bytes: &[u8]) -> String {
     for split in splits.iter().flatten().filter(|split| split.classes <= MOST_CLASSES) {
         let analysis = Analysis::new(&split.labels, &split.probabilities, split.classes);
         assert_eq!(analysis.expect("what was read fits together").images, split.indices.len());
+    }
+    words(&splits)
+}
+
+fn thumbnails(bytes: &[u8]) -> String {
+    let splits = thumbnails_from_bytes(bytes, Path::new("thumbnails"));
+    for split in splits.iter().flatten() {
+        assert!(split.rows.iter().all(|&row| split.image(row).is_some_and(|image| image.len() == split.shape.len())));
+        assert!(!split.rows.is_empty() && split.pixels.len() == split.rows.len() * split.shape.len());
     }
     words(&splits)
 }

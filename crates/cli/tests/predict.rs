@@ -104,6 +104,7 @@ fn what_is_no_model_is_told_what_it_looks_like() {
     refused("run/history.csv", &["a CSV file", run]);
     refused("run/metrics.json", &["a JSON file", run]);
     refused("run/predictions.safetensors", &["the predictions of a run", run]);
+    refused("run/thumbnails.safetensors", &["images of a run", run]);
     bench.write("train.csv", csv_bars(9, true));
     let other = "name a model file (model.safetensors) or a run folder";
     refused("train.csv", &["train.csv: this looks like a CSV file", other]);

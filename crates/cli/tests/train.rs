@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use common::{BARS_RECIPE, Bench, bar_image, csv_bars, files_in, png, write_idx_bars};
+use glyphnet::saved_run::SavedRun;
 use serde_json::Value;
 
 /// A folder with the bars and a recipe for them.
@@ -68,6 +69,28 @@ fn a_run_repeats_from_its_run_toml_with_any_number_of_threads() {
     assert_eq!(weights("runs/bars-1"), weights("runs/bars-2"));
     bench.ok(&["train", "--recipe", "bars.toml", "--seed", "6", "--set", "train.epochs=2"]);
     assert_ne!(weights("runs/bars-1"), weights("runs/bars-3"));
+}
+
+#[test]
+fn run_toml_notes_what_the_data_were_and_keeps_it() {
+    let bench = trained();
+    let facts = |run: &str| SavedRun::open(&bench.path(run)).unwrap().facts.unwrap();
+    let first = facts("run");
+    let splits: Vec<_> = first.splits.iter().map(|facts| (facts.split.as_str(), facts.images)).collect();
+    assert_eq!(splits, [("train", 96), ("validation", 24), ("test", 30)]);
+    assert_eq!(first.split("test").unwrap().per_class, Some(vec![10; 3]));
+    assert_eq!((first.image.to_string(), first.classes.join(" ")), ("8 x 8 x 1".to_owned(), "0 1 2".to_owned()));
+    bench.ok(&["train", "--resume", "run", "--epochs", "4"]);
+    assert_eq!(facts("run"), first);
+    bench.ok(&["train", "--recipe", "run/run.toml", "--out", "less", "--fast-run", "--set", "data.limit=60"]);
+    assert_eq!(facts("less").split("train").unwrap().images, 48, "those of this run, not of the one that it repeats");
+    // A run that an older version began.
+    let text = bench.read("run/run.toml");
+    let (older, _) = text.split_once("\n[provenance.data]").unwrap();
+    bench.write("run/run.toml", older);
+    assert_eq!(SavedRun::open(&bench.path("run")).unwrap().facts, None);
+    bench.ok(&["train", "--resume", "run", "--epochs", "5"]);
+    assert_eq!(facts("run"), first);
 }
 
 #[test]

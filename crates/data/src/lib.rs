@@ -30,6 +30,7 @@ pub use image_file::{DecodedImage, decode_image, read_image};
 pub use open::open;
 pub use polarity::Polarity;
 pub use preprocess::{Preprocess, ResizeFilter};
+pub use resize::conform;
 pub use source::{OpenOptions, Part, Source, SourceKind};
 pub use subset::Subset;
 pub use types::{Amount, Dataset, ImageShape, Images};

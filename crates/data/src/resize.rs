@@ -53,7 +53,10 @@ where
 }
 
 /// All images with another height, width or number of channels (1 or 3); resized side by side.
-pub(crate) fn conform(images: &Images, to: ImageShape, filter: ResizeFilter) -> Images {
+///
+/// # Panics
+/// If `to` holds nothing.
+pub fn conform(images: &Images, to: ImageShape, filter: ResizeFilter) -> Images {
     let from = images.shape();
     if from == to {
         return images.clone();

@@ -6,6 +6,7 @@ use std::path::Path;
 use glyphnet::analysis::Analysis;
 use glyphnet::data::augment::Augmenter;
 use glyphnet::evaluate::{SavedSplit, read_predictions};
+use glyphnet::saved_run::run_name;
 use glyphnet::train::{Outcome, TrainingData};
 use glyphnet::{Dataset, Source};
 use glyphnet_artifacts::choose_samples;
@@ -86,12 +87,6 @@ fn of_split(folder: &Path, run: &str, split: &SavedSplit, dataset: &Dataset, cla
     let right: u64 = (0..analysis.classes).map(|class| analysis.confusion.count(class, class)).sum();
     let counts = (analysis.images - right as usize, analysis.images);
     save(folder, "errors.png", || Ok(pictures::errors(&subject, classes, dataset.images.shape(), &worst, counts)?));
-}
-
-/// The run as pictures call it: its folder's name.
-fn run_name(folder: &Path) -> String {
-    let full = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
-    full.file_name().map_or_else(|| "run".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 fn save(folder: &Path, file: &str, draw: impl FnOnce() -> Result<Vec<u8>, Box<dyn Error>>) {

@@ -62,7 +62,11 @@ fn looks_like(path: &Path) -> Option<&'static str> {
     // The header of a safetensors file: damaged, or somebody else's, which the reader says better.
     if start.get(8) == Some(&b'{') {
         let name = path.file_name()?;
-        return (name == "predictions.safetensors").then_some("the predictions of a run");
+        return match name.to_str() {
+            Some("predictions.safetensors") => Some("the predictions of a run"),
+            Some("thumbnails.safetensors") => Some("images of a run"),
+            _ => None,
+        };
     }
     if start.is_empty() {
         return Some("an empty file");

@@ -100,7 +100,7 @@ impl Analysis {
         }
         let rows = Rows::new(labels, probabilities, classes).map_err(Error::Mismatch)?;
         let predicted = rows.predicted();
-        let losses: Vec<f64> = rows.iter().map(|(label, row)| loss(row[label as usize])).collect();
+        let losses = losses(&rows);
         let confusion = ConfusionMatrix::new(labels, &predicted, classes);
         let per_class: Vec<ClassMetrics> = (0..classes).map(|class| ClassMetrics::new(&confusion, class)).collect();
         let n = labels.len() as f64;
@@ -121,6 +121,18 @@ impl Analysis {
             per_class,
         })
     }
+}
+
+/// The loss of each image.
+pub(crate) fn losses(rows: &Rows<'_>) -> Vec<f64> {
+    rows.iter().map(|(label, row)| loss(row[label as usize])).collect()
+}
+
+/// The rows in the order of their losses, the greatest first, then by row.
+pub(crate) fn worst_first(losses: &[f64]) -> Vec<usize> {
+    let mut worst: Vec<usize> = (0..losses.len()).collect();
+    worst.sort_by(|&a, &b| losses[b].total_cmp(&losses[a]));
+    worst
 }
 
 /// Cross-entropy of one image whose label has this probability.
@@ -148,10 +160,7 @@ fn top_accuracy(rows: &Rows<'_>) -> Vec<TopAccuracy> {
 }
 
 fn top_losses(rows: &Rows<'_>, predicted: &[u32], losses: &[f64]) -> Vec<TopLoss> {
-    let mut worst: Vec<usize> = (0..losses.len()).collect();
-    worst.sort_by(|&a, &b| losses[b].total_cmp(&losses[a]));
-    worst.truncate(TOP_LOSSES);
-    let described = worst.into_iter().map(|row| {
+    let described = worst_first(losses).into_iter().take(TOP_LOSSES).map(|row| {
         let (label, probabilities) = rows.get(row);
         TopLoss {
             row,

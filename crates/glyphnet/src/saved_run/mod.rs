@@ -1,6 +1,7 @@
 //! A run read back from its folder: whatever is drawn or told of it afterwards is made of this, and needs neither the
 //! data nor the network.
 
+mod choose;
 mod facts;
 mod thumbnails;
 
@@ -14,6 +15,7 @@ use crate::recipe::Recipe;
 use crate::train::history::{EpochRecord, History};
 use crate::train::{Metrics, best_epoch};
 
+pub(crate) use choose::choose_thumbnails;
 pub use facts::{DataFacts, SplitFacts};
 pub use thumbnails::{Thumbnails, read_thumbnails, thumbnails_from_bytes, write_thumbnails};
 

@@ -9,6 +9,7 @@ use super::run::Run;
 use super::run_folder::Extension;
 use crate::Error;
 use crate::evaluate::{Evaluation, SplitPredictions, write_predictions};
+use crate::saved_run::{Thumbnails, choose_thumbnails, write_thumbnails};
 
 impl Run<'_> {
     pub(super) fn finish(
@@ -40,6 +41,11 @@ impl Run<'_> {
         if let (Some(folder), false) = (&self.options.folder, predictions.is_empty()) {
             let path = folder.file("predictions.safetensors");
             write_predictions(&path, &predictions).map_err(Error::not_saved)?;
+            let thumbnails = thumbnails(source, data, &predictions);
+            if !thumbnails.is_empty() {
+                let path = folder.file("thumbnails.safetensors");
+                write_thumbnails(&path, &thumbnails).map_err(Error::not_saved)?;
+            }
         }
         let test = test.map(|e| e.score);
         let validation = validation.as_ref().map(|e| e.score).or_else(|| self.history.validation(best_epoch));
@@ -61,6 +67,16 @@ impl Run<'_> {
             model,
         })
     }
+}
+
+/// Images that a report shows, of those that the predictions are of.
+fn thumbnails(source: &Source, data: &TrainingData<'_>, predictions: &[SplitPredictions<'_>]) -> Vec<Thumbnails> {
+    let images = |split: &str| match split {
+        "test" => source.test.as_ref(),
+        _ => data.validation.as_ref(),
+    };
+    let of = predictions.iter().filter_map(|split| Some((split, &images(split.split)?.images)));
+    choose_thumbnails(&of.collect::<Vec<_>>())
 }
 
 fn predictions<'a>(

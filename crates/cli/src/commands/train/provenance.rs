@@ -1,6 +1,7 @@
 //! `run.toml`: the recipe as it was run, with where it was run and on what.
 
-use glyphnet::train::RunFolder;
+use glyphnet::saved_run::DataFacts;
+use glyphnet::train::{RunFolder, TrainingData};
 use glyphnet_data::Source;
 use toml::{Table, Value};
 
@@ -17,7 +18,7 @@ pub(crate) fn write(plan: &Plan, source: &Source, folder: &RunFolder) -> Result<
         say!("note: the data of the run that this recipe comes from were others: the result will differ");
     }
     let mut recipe = plan.recipe.clone();
-    recipe.provenance = Some(provenance(plan, source, fingerprint));
+    recipe.provenance = Some(provenance(plan, source, fingerprint)?);
     Ok(folder.write("run.toml", &recipe.to_toml()?)?)
 }
 
@@ -26,6 +27,8 @@ pub(crate) fn write(plan: &Plan, source: &Source, folder: &RunFolder) -> Result<
 pub(crate) fn rewrite(plan: &Plan, source: &Source, earlier: Option<u32>, folder: &RunFolder) -> Result<(), CliError> {
     let mut recipe = plan.recipe.clone();
     let table = recipe.provenance.get_or_insert_with(Table::new);
+    // Runs that an older version began have none.
+    facts(plan, source)?.note(table)?;
     if let Some((key, path)) = run_data::path_entry(source) {
         table.insert(key.to_owned(), Value::String(path));
     }
@@ -38,7 +41,7 @@ pub(crate) fn rewrite(plan: &Plan, source: &Source, earlier: Option<u32>, folder
     Ok(folder.write("run.toml", &recipe.to_toml()?)?)
 }
 
-fn provenance(plan: &Plan, source: &Source, fingerprint: String) -> Table {
+fn provenance(plan: &Plan, source: &Source, fingerprint: String) -> Result<Table, CliError> {
     let command: Vec<String> = std::env::args().collect();
     let entries = [
         ("recipe", plan.name.clone()),
@@ -50,7 +53,13 @@ fn provenance(plan: &Plan, source: &Source, fingerprint: String) -> Table {
         ("command", command.join(" ")),
     ];
     let entries = entries.into_iter().chain(run_data::path_entry(source));
-    entries.map(|(key, value)| (key.to_owned(), Value::String(value))).collect()
+    let mut table: Table = entries.map(|(key, value)| (key.to_owned(), Value::String(value))).collect();
+    facts(plan, source)?.note(&mut table)?;
+    Ok(table)
+}
+
+fn facts(plan: &Plan, source: &Source) -> Result<DataFacts, CliError> {
+    Ok(DataFacts::new(source, &TrainingData::new(&plan.recipe, source)?))
 }
 
 /// The processor's name where Linux tells it, else its architecture.
