@@ -33,6 +33,12 @@ pub enum ArtifactError {
         #[source]
         source: image::ImageError,
     },
+    /// The report could not be made.
+    #[error("cannot make the report: {problem}")]
+    Report {
+        /// The reason.
+        problem: String,
+    },
     /// The picture could not be drawn.
     #[error("cannot draw the picture: {problem}")]
     Draw {
@@ -46,6 +52,11 @@ impl ArtifactError {
     pub(crate) fn write(path: &Path) -> impl FnOnce(io::Error) -> ArtifactError {
         let path = path.to_owned();
         move |source| ArtifactError::Write { path, source }
+    }
+
+    /// A report that could not be made, for `map_err`.
+    pub(crate) fn report(reason: &dyn std::fmt::Display) -> ArtifactError {
+        ArtifactError::Report { problem: reason.to_string() }
     }
 
     /// A picture that could not be drawn, for `map_err`.

@@ -1,4 +1,4 @@
-//! Results to files: pictures, Kaggle's submission file, and TensorBoard's event files.
+//! Results to files: pictures, the report, Kaggle's submission file, and TensorBoard's event files.
 //!
 //! Nothing here knows how a network is trained. Every file is written beside its place and renamed, so a reader never
 //! sees half of one; but event files grow at their end, as their reader expects.
@@ -8,6 +8,7 @@
 mod error;
 pub mod numbers;
 pub mod pictures;
+pub mod report;
 mod sample_grid;
 mod submission;
 mod tensorboard;

@@ -188,9 +188,13 @@ impl Predictions {
 
     /// The labels of one image, most probable first.
     pub fn ranked(&self, i: usize) -> Vec<u32> {
-        let row = self.row(i);
-        let mut labels: Vec<u32> = (0..self.classes as u32).collect();
-        labels.sort_by(|&a, &b| row[b as usize].total_cmp(&row[a as usize]));
-        labels
+        ranked(self.row(i))
     }
+}
+
+/// The labels by their probabilities, most probable first; of equals, the first.
+pub(crate) fn ranked(row: &[f32]) -> Vec<u32> {
+    let mut labels: Vec<u32> = (0..row.len() as u32).collect();
+    labels.sort_by(|&a, &b| row[b as usize].total_cmp(&row[a as usize]));
+    labels
 }

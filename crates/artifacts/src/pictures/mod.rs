@@ -4,7 +4,7 @@
 //! colours that people with any kind of colour vision can tell apart.
 
 mod augmentation;
-mod axis;
+pub(crate) mod axis;
 mod canvas;
 mod confusion;
 mod curves;

@@ -6,6 +6,7 @@ use glyphnet_data::Part;
 use safetensors::{Dtype, SafeTensors};
 
 use crate::analysis::Rows;
+use crate::model::ranked;
 use crate::read_file::read_run_file;
 use crate::tensors::{self, Array};
 use crate::{Error, Predictions};
@@ -58,6 +59,24 @@ pub struct SavedSplit {
     pub probabilities: Vec<f32>,
     /// Number of classes.
     pub classes: usize,
+}
+
+impl SavedSplit {
+    /// The probabilities of the image at `row`, by label.
+    ///
+    /// # Panics
+    /// If there is no such image.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.probabilities[row * self.classes..(row + 1) * self.classes]
+    }
+
+    /// The labels of the image at `row`, most probable first.
+    ///
+    /// # Panics
+    /// If there is no such image.
+    pub fn ranked(&self, row: usize) -> Vec<u32> {
+        ranked(self.row(row))
+    }
 }
 
 /// Reads what [`write_predictions`] wrote: the splits in the order train, validation, test. Tensors with other names are

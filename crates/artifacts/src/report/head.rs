@@ -1,0 +1,172 @@
+//! The beginning of the page: what the run is, in words, and what it came to.
+
+use std::fmt::Display;
+
+use glyphnet::ImageShape;
+use glyphnet::evaluate::Score;
+
+use super::markup::Html;
+use super::page::{Page, State};
+use crate::numbers::{count, grouped, percent};
+
+impl Page<'_> {
+    pub(super) fn write_head(&self, html: &mut Html) {
+        html.raw("<header class=\"top\"><div class=\"wrap\">\n");
+        html.put("<p class=\"kind\">Training run</p>\n<h1>{}</h1>\n", &[&self.run.name]);
+        html.put("<p class=\"lead\">{} {}</p>\n", &[&self.what(), &self.progress()]);
+        html.raw("<div class=\"cards\">\n");
+        self.write_scores(html);
+        self.write_speed(html);
+        html.raw("</div>\n</div></header>\n");
+    }
+
+    /// What the run is.
+    fn what(&self) -> String {
+        let network = match &self.network {
+            Some(network) => format!("A network of {}", count(network.parameters(), "parameter")),
+            None => format!("A network of {}", count(self.run.recipe.layer.len(), "layer")),
+        };
+        let images = self.run.facts.as_ref().map_or_else(|| "images".to_owned(), |facts| images(facts.image));
+        let classes = match self.classes.len() {
+            0 => "the classes".to_owned(),
+            classes => count(classes, "class"),
+        };
+        let source = &self.run.recipe.data.source;
+        let recipe = self.noted("recipe").map(|name| format!(", recipe {name}")).unwrap_or_default();
+        format!("{network} that tells {classes} of {images} apart, trained on {source}{recipe}.")
+    }
+
+    /// How far it has come.
+    fn progress(&self) -> String {
+        let (done, planned) = (self.run.history.len(), self.run.recipe.train.epochs);
+        let epochs = count(done, "epoch");
+        match (self.state, self.kept) {
+            (State::Open, _) if done == 0 => {
+                "No epoch is over yet: this page tells more after the first one.".to_owned()
+            }
+            (State::Open, Some(kept)) => {
+                format!(
+                    "It has had {done} of at most {}; the best so far is epoch {kept}.",
+                    count(planned as usize, "epoch")
+                )
+            }
+            (State::Open, None) => format!("It has had {done} of at most {}.", count(planned as usize, "epoch")),
+            (State::Interrupted, Some(kept)) => format!(
+                "It was interrupted after {epochs}; the network of epoch {kept} was kept. The test images were not looked at."
+            ),
+            (State::Interrupted, None) => {
+                "It was interrupted in its first epoch, and the network as it was then was kept.".to_owned()
+            }
+            (State::Finished, kept) => format!("{} {}", self.length(done, planned as usize), self.chosen(kept)),
+        }
+    }
+
+    fn length(&self, done: usize, planned: usize) -> String {
+        if done < planned {
+            format!("It ended after {done} of at most {}.", count(planned, "epoch"))
+        } else {
+            format!("It had {}.", count(done, "epoch"))
+        }
+    }
+
+    fn chosen(&self, kept: Option<u32>) -> String {
+        match (kept, self.monitor) {
+            (Some(kept), Some(monitor)) => {
+                format!(
+                    "The network of epoch {kept} was kept, the best one by {}.",
+                    monitor.name().replace("val_", "validation ")
+                )
+            }
+            (Some(_), None) => "There are no validation images, so the network of the last epoch was kept.".to_owned(),
+            (None, _) => String::new(),
+        }
+    }
+
+    /// A card for each accuracy that is known.
+    fn write_scores(&self, html: &mut Html) {
+        let (test, validation) = match &self.run.metrics {
+            Some(metrics) => (metrics.test, metrics.validation),
+            None => (None, self.validation_so_far()),
+        };
+        match (test, self.state) {
+            (Some(test), _) => self.write_score(html, "test", test),
+            (None, State::Finished) => {
+                card(html, "test accuracy", "unknown", &"The data have no test images with labels.");
+            }
+            (None, _) => {}
+        }
+        if let Some(validation) = validation {
+            self.write_score(html, "validation", validation);
+        }
+    }
+
+    /// That of the best epoch of a run that is not over.
+    fn validation_so_far(&self) -> Option<Score> {
+        let epoch = self.run.history.iter().find(|epoch| Some(epoch.epoch) == self.kept)?;
+        Some(Score { loss: epoch.val_loss?, accuracy: epoch.val_accuracy? })
+    }
+
+    fn write_score(&self, html: &mut Html, split: &str, score: Score) {
+        let wrong = self
+            .splits
+            .iter()
+            .find(|of| of.name() == split)
+            .map(|of| format!("{} of {} wrong, ", grouped(of.wrong()), count(of.analysis.images, "image")));
+        let detail = format!("{}loss {:.4}", wrong.unwrap_or_default(), score.loss);
+        card(html, &format!("{split} accuracy"), &percent(score.accuracy), &detail);
+    }
+
+    fn write_speed(&self, html: &mut Html) {
+        let seconds: f64 = self.run.history.iter().map(|epoch| epoch.seconds).sum();
+        if let Some(metrics) = &self.run.metrics {
+            let threads = count(metrics.threads, "thread");
+            let detail =
+                format!("{} images/s on {threads}, {}", grouped(metrics.images_per_second as u64), metrics.simd);
+            card(html, "training time", &duration(metrics.train_seconds), &detail);
+        } else if !self.run.history.is_empty() {
+            let each = seconds / self.run.history.len() as f64;
+            card(html, "time so far", &duration(seconds), &format!("{} an epoch", duration(each)));
+        }
+    }
+}
+
+fn card(html: &mut Html, name: &str, value: &str, detail: &dyn Display) {
+    html.put(
+        "<div class=\"card\"><p class=\"name\">{}</p><p class=\"value\">{}</p><p class=\"detail\">{}</p></div>\n",
+        &[&name, &value, detail],
+    );
+}
+
+/// `28 × 28 grey images`.
+fn images(ImageShape { height, width, channels }: ImageShape) -> String {
+    let colour = match channels {
+        1 => "grey",
+        3 => "colour",
+        _ => "",
+    };
+    format!("{height} \u{d7} {width} {colour} images").replace("  ", " ")
+}
+
+/// A time as people say it: `6.2 s`, `3 min 8 s`, `2 h 10 min`.
+pub(super) fn duration(seconds: f64) -> String {
+    let whole = seconds.round() as u64;
+    match whole {
+        0..10 => format!("{seconds:.1} s"),
+        10..100 => format!("{whole} s"),
+        100..6000 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_images_read_well() {
+        let times = [0.04, 6.23, 9.96, 75.0, 188.0, 7800.0];
+        assert_eq!(times.map(duration), ["0.0 s", "6.2 s", "10 s", "75 s", "3 min 8 s", "2 h 10 min"]);
+        assert_eq!(images(ImageShape::new(28, 20, 1)), "28 \u{d7} 20 grey images");
+        assert_eq!(images(ImageShape::new(8, 8, 2)), "8 \u{d7} 8 images");
+    }
+}
