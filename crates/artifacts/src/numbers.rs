@@ -28,6 +28,12 @@ pub fn percent(fraction: f64) -> String {
     format!("{:.2} %", fraction * 100.0)
 }
 
+/// A learning rate to three digits: `0.0021`, `1e-7`.
+pub fn rate(rate: f64) -> String {
+    let rounded: f64 = format!("{rate:.2e}").parse().unwrap_or(rate);
+    if (1e-4..1e6).contains(&rounded) { rounded.to_string() } else { format!("{rounded:e}") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -38,5 +44,11 @@ mod tests {
         assert_eq!(count(1, "image"), "1 image");
         assert_eq!(count(2000, "class"), "2,000 classes");
         assert_eq!(percent(0.98765), "98.77 %");
+    }
+
+    #[test]
+    fn rates_are_short() {
+        let written = [1e-7, 2.13456e-5, 0.000_1, 0.001_049_9, 0.5, 9.999, 10.0, 1e38].map(rate);
+        assert_eq!(written, ["1e-7", "2.13e-5", "0.0001", "0.00105", "0.5", "10", "10", "1e38"]);
     }
 }

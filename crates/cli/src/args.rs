@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use glyphnet::train::RateRange;
 
 /// From a pile of small labelled images to a trained classifier, on an ordinary CPU.
 #[derive(Debug, Parser)]
@@ -36,6 +37,8 @@ pub(crate) enum Command {
     Evaluate(EvaluateArgs),
     /// Say which labels of the training images are probably wrong, as a list and a picture
     FindLabelIssues(LabelIssuesArgs),
+    /// Find a learning rate by the range test: a few steps at growing rates, as a picture and a suggestion
+    LrFind(LrFindArgs),
     /// Classify images, folders of images and CSV files
     Predict(PredictArgs),
     /// Classify Kaggle's test.csv and write the submission file
@@ -142,6 +145,27 @@ pub(crate) struct LabelIssuesArgs {
     /// The folder of the results, new or empty [default: runs/label-issues-<n>]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct LrFindArgs {
+    #[command(flatten)]
+    pub(crate) settings: RecipeArgs,
+    /// The rate of the first step
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, default_value_t = RateRange::default().lowest())]
+    pub(crate) from: f64,
+    /// The rate of the last step; the test ends before it where the loss has grown too much
+    #[arg(long, value_name = "RATE", allow_hyphen_values = true, default_value_t = RateRange::default().highest())]
+    pub(crate) to: f64,
+    /// Steps, each of one batch and at a rate of its own
+    #[arg(long, value_name = "N", default_value_t = RateRange::default().steps())]
+    pub(crate) steps: u32,
+    /// Where the picture goes, a .png
+    #[arg(long, value_name = "FILE", default_value = "lr-find.png")]
+    pub(crate) out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -29,13 +29,18 @@ impl Axis {
         Axis { from: first * step, to: last * step, ticks, logarithmic: false }
     }
 
-    /// A logarithmic range around `low` and `high`, which must be above 0.
+    /// A logarithmic range around `low` and `high`, which must be above 0, with about six numbers written.
     pub(crate) fn decades(low: f64, high: f64) -> Axis {
+        Axis::powers(low, high, 6)
+    }
+
+    /// The same with about `most` numbers.
+    pub(crate) fn powers(low: f64, high: f64, most: usize) -> Axis {
         let (low, high) = (low.log10(), high.log10());
         let pad = ((high - low) * 0.04).max(0.02);
         let (from, to) = (low - pad, high + pad);
         let factors: &[f64] = if to - from < 2.5 { &[1.0, 2.0, 5.0] } else { &[1.0] };
-        let stride = ((to - from) / 6.0).ceil().max(1.0) as usize;
+        let stride = ((to - from) / most.max(1) as f64).ceil().max(1.0) as usize;
         let powers = (from.floor() as i32..=to.ceil() as i32).step_by(stride);
         let values = powers.flat_map(|power| factors.iter().map(move |factor| (factor, power)));
         let ticks = values.map(|(factor, power)| (factor.log10() + f64::from(power), decade(*factor, power)));

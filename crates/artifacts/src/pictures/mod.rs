@@ -11,6 +11,7 @@ mod curves;
 mod dashes;
 mod errors;
 mod heading;
+mod lr_find;
 mod panel;
 mod reliability;
 mod theme;
@@ -24,6 +25,7 @@ pub use augmentation::{Original, augmentation};
 pub use confusion::confusion;
 pub use curves::curves;
 pub use errors::{MOST_ERRORS, WrongImage, errors};
+pub use lr_find::lr_find;
 pub use reliability::reliability;
 
 use crate::error::ArtifactError;

@@ -147,6 +147,8 @@ pub(crate) fn curve(
 
 /// What stands before a text in a legend.
 pub(crate) enum Sign {
+    /// A line without marks, of this width in pixels.
+    Plain(RGBColor, f32),
     /// A line with a mark on it, as curves have.
     Line(RGBColor, Shape),
     /// The ring around a chosen epoch.
@@ -203,6 +205,7 @@ pub(crate) fn legend(canvas: &mut Canvas, (mut x, y): (f32, f32), entries: &[(Si
     for (sign, text) in entries {
         let centre = (x + 17.0, middle);
         match sign {
+            Sign::Plain(colour, width) => canvas.line(&[(x + 2.0, middle), (x + 32.0, middle)], *width, colour),
             Sign::Line(colour, shape) => {
                 canvas.line(&[(x + 2.0, middle), (x + 32.0, middle)], 2.5, colour);
                 shape.draw(canvas, centre, colour);

@@ -5,6 +5,7 @@ mod evaluate;
 mod fetch;
 mod inspect;
 mod label_issues;
+mod lr_find;
 mod model;
 mod pictures;
 mod predict;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Res
         Command::Convert(args) => convert::run(args, out),
         Command::Train(args) => train::run(args, out, interrupt),
         Command::FindLabelIssues(args) => label_issues::run(args, out),
+        Command::LrFind(args) => lr_find::run(args, out),
         Command::Evaluate(args) => evaluate::run(args, out),
         Command::Predict(args) => predict::run(args, out),
         Command::Submit(args) => submit::run(args, out),

@@ -19,11 +19,15 @@ impl RateRange {
     /// Rates from `lowest` to `highest`, each the same factor above the one before.
     ///
     /// # Errors
-    /// If they are not two positive numbers, the lower one first, or there are not 10 to 100,000 steps.
+    /// If they are not two positive numbers that 32 bits can hold, the lower one first, or there are not 10 to 100,000
+    /// steps.
     pub fn new(lowest: f64, highest: f64, steps: u32) -> Result<RateRange, Error> {
         let wrong = |what: String| Err(Error::Mismatch(what));
-        if !(lowest.is_finite() && highest.is_finite() && lowest > 0.0) {
-            return wrong(format!("learning rates from {lowest} to {highest}: they must be positive numbers"));
+        let usable = f64::from(f32::MIN_POSITIVE)..=f64::from(f32::MAX);
+        if !(usable.contains(&lowest) && usable.contains(&highest)) {
+            return wrong(format!(
+                "learning rates from {lowest} to {highest}: they must be positive numbers that 32 bits can hold"
+            ));
         }
         if highest <= lowest {
             return wrong(format!(
@@ -81,7 +85,9 @@ mod tests {
     #[test]
     fn what_is_no_range_is_refused_with_the_reason() {
         let refusal = |lowest, highest, steps| RateRange::new(lowest, highest, steps).unwrap_err().to_string();
-        for (lowest, highest) in [(0.0, 1.0), (-1e-3, 1.0), (f64::NAN, 1.0), (1e-3, f64::INFINITY), (1e-3, f64::NAN)] {
+        for (lowest, highest) in
+            [(0.0, 1.0), (-1e-3, 1.0), (f64::NAN, 1.0), (1e-3, f64::INFINITY), (1e-3, f64::NAN), (1e-39, 1.0)]
+        {
             assert!(refusal(lowest, highest, 100).contains("positive numbers"), "{lowest} {highest}");
         }
         assert!(refusal(1e-3, 1e-3, 100).contains("higher than the first"));
