@@ -43,6 +43,8 @@ pub(crate) enum Command {
     Predict(PredictArgs),
     /// Classify Kaggle's test.csv and write the submission file
     Submit(SubmitArgs),
+    /// Show a run as one page that can be sent to anybody, report.html in its folder; it needs neither data nor model
+    Report(ReportArgs),
     /// Copy data into another format
     Convert(ConvertArgs),
     /// Download a dataset and check it
@@ -249,6 +251,13 @@ pub(crate) struct SubmitArgs {
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ReportArgs {
+    /// The run's folder; the run may be finished, interrupted or still training
+    #[arg(value_name = "RUN")]
+    pub(crate) run: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]

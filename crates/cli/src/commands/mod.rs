@@ -9,6 +9,7 @@ mod lr_find;
 mod model;
 mod pictures;
 mod predict;
+mod report;
 mod run_data;
 mod samples;
 mod source;
@@ -53,6 +54,7 @@ pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Res
         Command::Evaluate(args) => evaluate::run(args, out),
         Command::Predict(args) => predict::run(args, out),
         Command::Submit(args) => submit::run(args, out),
+        Command::Report(args) => report::run(args, out),
         Command::Fetch(args) => fetch::run(args, out),
     }
 }

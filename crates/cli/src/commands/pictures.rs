@@ -3,12 +3,12 @@
 use std::error::Error;
 use std::path::Path;
 
-use glyphnet::analysis::Analysis;
+use glyphnet::analysis::{Analysis, TopLoss};
 use glyphnet::data::augment::Augmenter;
-use glyphnet::evaluate::{SavedSplit, read_predictions};
-use glyphnet::saved_run::run_name;
-use glyphnet::train::{Outcome, TrainingData};
-use glyphnet::{Dataset, Source};
+use glyphnet::evaluate::SavedSplit;
+use glyphnet::saved_run::{SavedRun, run_name};
+use glyphnet::train::TrainingData;
+use glyphnet::{ImageShape, Source};
 use glyphnet_artifacts::choose_samples;
 use glyphnet_artifacts::pictures::{self, MOST_ERRORS, Original, Subject, WrongImage};
 use glyphnet_data::write_atomic;
@@ -42,51 +42,76 @@ fn label(classes: &[String], label: Option<u32>) -> String {
     label.map(name).unwrap_or_default()
 }
 
-/// What came of a run: learning curves, and of the images that it held out confusion matrix, reliability diagram and worst errors. Where none
-/// were held out these are of the test images: looking at test errors and then changing the recipe would be choosing by
-/// them.
-pub(crate) fn results(folder: &Path, outcome: &Outcome, source: &Source) {
-    let (name, epochs) = (run_name(folder), outcome.history.records());
-    if !epochs.is_empty() {
-        save(folder, "curves.png", || Ok(pictures::curves(&name, epochs, outcome.best_epoch)?));
-    }
-    let predictions = folder.join("predictions.safetensors");
-    if outcome.validation.is_none() && outcome.test.is_none() {
-        return;
-    }
-    let splits = match read_predictions(&predictions) {
-        Ok(splits) => splits,
-        Err(error) => return say!("note: no pictures of the images that were held out: {}", chain(&error)),
-    };
-    let of = |name: &str| splits.iter().find(|split| split.split == name);
+/// What came of a run: learning curves, and of the images that it held out confusion matrix, reliability diagram and worst
+/// errors. Where none were held out these are of the test images: looking at test errors and then changing the recipe
+/// would be choosing by them.
+pub(crate) fn results(run: &SavedRun, source: &Source) {
+    curves(run);
+    let Some((split, analysis)) = held_out(run) else { return };
+    of_figures(run, split, &analysis);
     let own = source.validation.as_ref().unwrap_or(&source.train);
-    if let Some(split) = of("validation") {
-        of_split(folder, &name, split, own, &source.classes);
-    } else if let (Some(split), Some(test)) = (of("test"), &source.test) {
-        of_split(folder, &name, split, test, &source.classes);
+    let dataset = if split.split == "validation" { Some(own) } else { source.test.as_ref() };
+    let Some(images) = dataset.map(|dataset| &dataset.images) else { return };
+    let pixels = |row: usize| Some(images.get(split.indices[row] as usize));
+    errors(run, split, &analysis, images.shape(), pixels);
+}
+
+/// The same from what the run has stored. Errors are drawn only if that is as good as it was: thumbnails of large images
+/// have fewer pixels.
+pub(crate) fn again(run: &SavedRun) {
+    curves(run);
+    let Some((split, analysis)) = held_out(run) else { return };
+    of_figures(run, split, &analysis);
+    let Some(thumbnails) = run.thumbnails(&split.split) else { return };
+    let whole = run.facts.as_ref().is_some_and(|facts| facts.image == thumbnails.shape);
+    if whole || !run.path.join("errors.png").exists() {
+        errors(run, split, &analysis, thumbnails.shape, |row| thumbnails.image(row as u32));
     }
 }
 
-/// The pictures of a split, whose indices are rows of `dataset`.
-fn of_split(folder: &Path, run: &str, split: &SavedSplit, dataset: &Dataset, classes: &[String]) {
-    let analysis = match Analysis::new(&split.labels, &split.probabilities, split.classes) {
-        Ok(analysis) => analysis,
-        Err(error) => return say!("note: no pictures of the {} images: {}", split.split, chain(&error)),
-    };
-    let subject = Subject { split: &split.split, run };
-    save(folder, "confusion.png", || Ok(pictures::confusion(&subject, classes, analysis.confusion.counts())?));
-    save(folder, "reliability.png", || Ok(pictures::reliability(&subject, &analysis.calibration)?));
+fn curves(run: &SavedRun) {
+    if !run.history.is_empty() {
+        save(&run.path, "curves.png", || Ok(pictures::curves(&run.name, &run.history, run.best_epoch())?));
+    }
+}
+
+/// The images that pictures are of, with what there is to say about them.
+fn held_out(run: &SavedRun) -> Option<(&SavedSplit, Analysis)> {
+    let split = run.predictions("validation").or_else(|| run.predictions("test"))?;
+    match Analysis::new(&split.labels, &split.probabilities, split.classes) {
+        Ok(analysis) => Some((split, analysis)),
+        Err(error) => {
+            say!("note: no pictures of the {} images: {}", split.split, chain(&error));
+            None
+        }
+    }
+}
+
+/// The pictures that show no image.
+fn of_figures(run: &SavedRun, split: &SavedSplit, analysis: &Analysis) {
+    let (subject, classes) = (Subject { split: &split.split, run: &run.name }, run.classes());
+    save(&run.path, "confusion.png", || Ok(pictures::confusion(&subject, &classes, analysis.confusion.counts())?));
+    save(&run.path, "reliability.png", || Ok(pictures::reliability(&subject, &analysis.calibration)?));
+}
+
+/// `errors.png`, if `pixels` has the images of all rows that it shows.
+fn errors<'a>(
+    run: &SavedRun,
+    split: &SavedSplit,
+    analysis: &Analysis,
+    shape: ImageShape,
+    pixels: impl Fn(usize) -> Option<&'a [u8]>,
+) {
     let wrong = analysis.top_losses.iter().filter(|loss| loss.label != loss.predicted);
-    let worst = wrong.map(|loss| WrongImage {
-        pixels: dataset.images.get(split.indices[loss.row] as usize),
-        label: loss.label,
-        predicted: loss.predicted,
-        probability: loss.probability,
+    let worst = wrong.take(MOST_ERRORS).map(|loss| {
+        let &TopLoss { row, label, predicted, probability, .. } = loss;
+        Some(WrongImage { pixels: pixels(row)?, label, predicted, probability })
     });
-    let worst: Vec<WrongImage<'_>> = worst.take(MOST_ERRORS).collect();
+    let Some(worst) = worst.collect::<Option<Vec<WrongImage<'_>>>>() else { return };
     let right: u64 = (0..analysis.classes).map(|class| analysis.confusion.count(class, class)).sum();
     let counts = (analysis.images - right as usize, analysis.images);
-    save(folder, "errors.png", || Ok(pictures::errors(&subject, classes, dataset.images.shape(), &worst, counts)?));
+    let subject = Subject { split: &split.split, run: &run.name };
+    save(&run.path, "errors.png", || Ok(pictures::errors(&subject, &run.classes(), shape, &worst, counts)?));
 }
 
 fn save(folder: &Path, file: &str, draw: impl FnOnce() -> Result<Vec<u8>, Box<dyn Error>>) {

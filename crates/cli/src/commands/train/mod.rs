@@ -11,17 +11,18 @@ use std::path::Path;
 
 use glyphnet::data::augment::Augmenter;
 use glyphnet::nn::{Kernels, Sequential, Threads};
+use glyphnet::saved_run::SavedRun;
 use glyphnet::train::{FitOptions, ResumeFrom, RunFolder, TrainingData, fit};
 use glyphnet_data::{OpenOptions, Source};
 
 use self::plan::Plan;
 use self::tensorboard::{Board, Watched};
 use self::watch::Watch;
-use super::pictures;
+use super::report::{self, LiveReport};
 use super::samples::Samples;
-use super::source;
+use super::{pictures, source};
 use crate::args::TrainArgs;
-use crate::error::CliError;
+use crate::error::{CliError, chain};
 use crate::interrupt::Interrupt;
 use crate::output::{Out, say};
 
@@ -78,7 +79,7 @@ impl Job {
         interrupt.heed();
         let options = FitOptions { threads, isa: plan.isa, folder: Some(folder.clone()), kernels: Kernels::default() };
         let board = tensorboard.then(|| Board::new(folder.path()));
-        let mut watch = Watched { watch: Watch::new(interrupt.clone()), board };
+        let mut watch = Watched { watch: Watch::new(interrupt.clone()), report: LiveReport::new(folder.path()), board };
         let outcome = match from {
             None => fit(&plan.recipe, &source, &options, &mut watch),
             Some(from) => glyphnet::train::resume(&plan.recipe, &source, &options, from, &mut watch),
@@ -86,8 +87,8 @@ impl Job {
         watch.watch.finish();
         let outcome = outcome.map_err(|error| resume::with_advice(error, &plan.recipe, folder.path()))?;
         summary::write_metrics(&plan, &options, &outcome, &folder)?;
+        show(folder.path(), &source, outcome.interrupted);
         if !outcome.interrupted {
-            pictures::results(folder.path(), &outcome, &source);
             watch.board.iter_mut().for_each(|board| board.finish(&outcome.history));
             return summary::write(&outcome, &source, folder.path(), out);
         }
@@ -98,6 +99,19 @@ impl Job {
         }
         say!("go on with: {}", resume::command(folder.path()));
         Err(CliError::Interrupted)
+    }
+}
+
+/// Draws and reports what came of the run in `folder`, whose files are all there.
+fn show(folder: &Path, source: &Source, interrupted: bool) {
+    match SavedRun::open(folder) {
+        Ok(run) => {
+            report::finish(&run);
+            if !interrupted {
+                pictures::results(&run, source);
+            }
+        }
+        Err(error) => say!("note: neither pictures nor a report of the run: {}", chain(&error)),
     }
 }
 

@@ -8,6 +8,7 @@ use glyphnet_data::{Source, SourceKind};
 
 use super::plan::Plan;
 use super::{quoted, tensorboard};
+use crate::commands::report::REPORT;
 use crate::commands::text::{count, grouped, percent};
 use crate::error::CliError;
 use crate::output::Out;
@@ -58,6 +59,10 @@ pub(super) fn write(outcome: &Outcome, source: &Source, folder: &Path, out: &mut
     let seconds = outcome.train_seconds;
     writeln!(out, "training             {images} images in {seconds:.1} s, {} images/s", grouped(speed as u64))?;
     writeln!(out, "run folder           {}", folder.display())?;
+    let report = folder.join(REPORT);
+    if report.is_file() {
+        writeln!(out, "report               {}", report.display())?;
+    }
     writeln!(out, "\nnext:")?;
     for command in next_commands(source, folder) {
         writeln!(out, "  {}", style.green(&command))?;

@@ -12,6 +12,7 @@ use glyphnet::train::{Event, Observer};
 use glyphnet_artifacts::{ArtifactError, EventFile};
 
 use super::watch::Watch;
+use crate::commands::report::LiveReport;
 use crate::error::chain;
 use crate::output::say;
 
@@ -147,17 +148,19 @@ impl Files {
     }
 }
 
-/// Shows a run to a person, and to TensorBoard if that is wanted.
+/// Shows a run to a person, in its report and to TensorBoard if that is wanted.
 pub(super) struct Watched {
     pub(super) watch: Watch,
+    pub(super) report: LiveReport,
     pub(super) board: Option<Board>,
 }
 
 impl Observer for Watched {
     fn event(&mut self, event: &Event<'_>) {
         self.watch.event(event);
-        if let (Some(board), Event::Epoch(record)) = (&mut self.board, event) {
-            board.epoch(record);
+        if let Event::Epoch(record) = event {
+            self.report.epoch(record);
+            self.board.iter_mut().for_each(|board| board.epoch(record));
         }
     }
 
