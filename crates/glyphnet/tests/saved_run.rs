@@ -203,6 +203,7 @@ fn damaged_files_are_named() {
     fs::write(path.join("run.toml"), named).unwrap();
     assert!(refusal(&path).contains("predictions.safetensors") && refusal(&path).contains("run.toml has none"));
     write_recipe(&path, recipe());
+    refused("metrics.json", &changed("metrics.json", "\"best_epoch\":", "\"best_epoch\":9"), "the best of 2");
     let metrics: Metrics = serde_json::from_slice(&sound("metrics.json")).unwrap();
     let mut other = metrics.clone();
     other.test.as_mut().unwrap().accuracy -= 1.0 / 30.0;

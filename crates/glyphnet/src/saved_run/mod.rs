@@ -21,6 +21,8 @@ pub use thumbnails::{Thumbnails, read_thumbnails, thumbnails_from_bytes, write_t
 
 /// A larger `run.toml` or `metrics.json` is none of ours.
 const LARGEST_TEXT: u64 = 8 << 20;
+/// Nor is a larger `history.csv`: a million epochs.
+const LARGEST_HISTORY: u64 = 128 << 20;
 /// So many of a folder's entries are named where it is no run.
 const NAMED: usize = 5;
 
@@ -60,7 +62,7 @@ impl SavedRun {
         let recipe = read_recipe(folder, &file("run.toml"))?;
         let damaged = |reason| Error::Damaged { path: file("run.toml"), reason };
         let facts = DataFacts::noted(&recipe).map_err(damaged)?;
-        let history = if_there(&file("history.csv"), |path| Ok(History::read_csv(path)?))?.unwrap_or_default();
+        let history = if_there(&file("history.csv"), read_history)?.unwrap_or_default();
         let mut run = SavedRun {
             path: folder.to_owned(),
             name: run_name(folder),
@@ -176,9 +178,19 @@ fn read_recipe(folder: &Path, file: &Path) -> Result<Recipe, Error> {
     Ok(Recipe::from_toml(&text, &file.display().to_string())?)
 }
 
+fn read_history(path: &Path) -> Result<History, Error> {
+    Ok(History::from_csv(&read_run_file(path, LARGEST_HISTORY)?, path)?)
+}
+
 fn read_metrics(path: &Path) -> Result<Metrics, Error> {
-    serde_json::from_slice(&read_run_file(path, LARGEST_TEXT)?)
-        .map_err(|error| Error::Damaged { path: path.to_owned(), reason: error.to_string() })
+    let damaged = |reason| Error::Damaged { path: path.to_owned(), reason };
+    let read = serde_json::from_slice(&read_run_file(path, LARGEST_TEXT)?);
+    let metrics: Metrics = read.map_err(|error| damaged(error.to_string()))?;
+    let Metrics { epochs_run, best_epoch, .. } = metrics;
+    if best_epoch > epochs_run {
+        return Err(damaged(format!("epoch {best_epoch} cannot be the best of {epochs_run}")));
+    }
+    Ok(metrics)
 }
 
 /// What there is instead of a run.

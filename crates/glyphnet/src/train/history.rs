@@ -145,7 +145,7 @@ impl History {
     }
 
     /// The history in the bytes of a `history.csv`; `path` names them in errors.
-    pub(super) fn from_csv(bytes: &[u8], path: &Path) -> Result<History, HistoryError> {
+    pub(crate) fn from_csv(bytes: &[u8], path: &Path) -> Result<History, HistoryError> {
         let row = |source| HistoryError::Row { path: path.to_owned(), source };
         let mut reader = csv::Reader::from_reader(bytes);
         let headers = reader.headers().map_err(row)?;
