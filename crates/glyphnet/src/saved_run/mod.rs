@@ -64,7 +64,8 @@ impl SavedRun {
         let facts = DataFacts::noted(&recipe).map_err(damaged)?;
         let history = if_there(&file("history.csv"), read_history)?.unwrap_or_default();
         let mut run = SavedRun {
-            path: folder.to_owned(),
+            // Without the slash that a shell puts behind it.
+            path: folder.components().collect(),
             name: run_name(folder),
             recipe,
             facts,
