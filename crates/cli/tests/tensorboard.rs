@@ -1,5 +1,5 @@
 //! `train --tensorboard`: which events there are, also of runs that go on. Whether TensorBoard reads them is asked by
-//! `clients/tensorboard.py`.
+//! `clients/tensorboard/`.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 

@@ -13,7 +13,7 @@ mod errors;
 mod heading;
 mod lr_find;
 mod panel;
-mod reliability;
+pub(crate) mod reliability;
 mod theme;
 mod tiles;
 

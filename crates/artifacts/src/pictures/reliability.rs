@@ -148,7 +148,7 @@ fn draw_counts(canvas: &mut Canvas, panel: &Panel, bins: &[Bin]) -> Result<(), A
 
 /// Wilson's 95 % interval for the share that is right (Wilson: "Probable Inference, the Law of Succession, and
 /// Statistical Inference", 1927).
-fn wilson(bin: &Bin) -> [f64; 2] {
+pub(crate) fn wilson(bin: &Bin) -> [f64; 2] {
     let (n, share, square) = (bin.count as f64, bin.accuracy, NORMAL * NORMAL);
     let centre = (share + square / (2.0 * n)) / (1.0 + square / n);
     let half = NORMAL / (1.0 + square / n) * (share * (1.0 - share) / n + square / (4.0 * n * n)).sqrt();

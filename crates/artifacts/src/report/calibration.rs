@@ -5,12 +5,13 @@ use glyphnet::analysis::{Bin, Calibration};
 use super::markup::{Html, Px};
 use super::page::Split;
 use crate::numbers::{count, grouped, percent};
+use crate::pictures::reliability::wilson;
 
 /// Size of the diagram and of its frame, in its own units.
 const WIDTH: f64 = 380.0;
 const HEIGHT: f64 = 372.0;
 const LEFT: f64 = 48.0;
-const RIGHT: f64 = WIDTH - 12.0;
+const RIGHT: f64 = WIDTH - 20.0;
 const TOP: f64 = 8.0;
 const BOTTOM: f64 = 270.0;
 /// The strip below, which shows where the images are.
@@ -22,7 +23,7 @@ pub(super) fn write_calibration(html: &mut Html, split: &Split<'_>) {
     html.put("<p class=\"note\">{}</p>\n", &[&in_words(calibration, split.analysis.accuracy)]);
     write_diagram(html, calibration);
     html.raw(
-        "<ul class=\"legend\"><li><span class=\"key box\"></span>share that is right</li>\
+        "<ul class=\"legend\"><li><span class=\"key whiskers\"></span>right, with its 95 % interval (Wilson)</li>\
          <li><span class=\"key dashes\"></span>as sure as right</li></ul>\n",
     );
     write_table(html, calibration);
@@ -81,7 +82,8 @@ fn write_diagram(html: &mut Html, calibration: &Calibration) {
     );
 }
 
-/// The share that is right as a bar, and below it how many images there are, by their logarithm.
+/// The share that is right as a bar, with a mark where the images are in the mean and what chance alone could make of so
+/// few; below, how many images there are, by their logarithm.
 fn write_bin(html: &mut Html, bin: &Bin, most: u64) {
     let (left, width) = (Px(x(bin.lower).0 + 1.0), Px(x(bin.upper).0 - x(bin.lower).0 - 2.0));
     let share = (bin.count as f64 + 1.0).ln() / (most as f64 + 1.0).ln();
@@ -97,13 +99,15 @@ fn write_bin(html: &mut Html, bin: &Bin, most: u64) {
             &percent(bin.accuracy),
         ],
     );
+    let (sure, [low, high_end]) = (x(bin.confidence), wilson(bin).map(y));
     for (class, bottom, height) in [("bin", BOTTOM, right), ("count", STRIP.end, high)] {
         html.put(
             "<rect class=\"{}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
             &[&class, &left, &Px(bottom - height.0), &width, &height],
         );
     }
-    html.raw("</g>\n");
+    html.put("<path class=\"whisker\" d=\"M{} {}V{}\"/>", &[&sure, &low, &high_end]);
+    html.put("<circle class=\"mean\" cx=\"{}\" cy=\"{}\" r=\"4\"/></g>\n", &[&sure, &y(bin.accuracy)]);
 }
 
 fn write_table(html: &mut Html, calibration: &Calibration) {

@@ -29,7 +29,7 @@ impl Page<'_> {
             html.put("<tr><th scope=\"row\" data-value=\"{}\">{}</th>", &[&label, &self.class(label)]);
             for value in [class.precision, class.recall, class.f1] {
                 html.put(
-                    "<td class=\"n bar\" style=\"--part:{}%\">{}</td>",
+                    "<td class=\"n part\" style=\"--part:{}%\">{}</td>",
                     &[&format_args!("{:.1}", value * 100.0), &percent(value)],
                 );
             }

@@ -30,12 +30,12 @@ impl Page<'_> {
         );
         html.put(
             "<tr><td>input</td><td>{}</td><td class=\"n\">0</td><td class=\"n\">0</td></tr>\n",
-            &[&network.input()],
+            &[&times(&network.input())],
         );
         for layer in network.layers() {
             html.put(
                 "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
-                &[&layer.name, &layer.output, &grouped(layer.parameters() as u64), &grouped(layer.macs)],
+                &[&layer.name, &times(&layer.output), &grouped(layer.parameters() as u64), &grouped(layer.macs)],
             );
         }
         let (all, trained) = (network.parameters() as u64, network.trained_parameters() as u64);
@@ -57,13 +57,7 @@ impl Page<'_> {
             list.noted(name, self.noted(key));
         }
         if let Some(facts) = &self.run.facts {
-            list.entry(
-                "images",
-                &format_args!(
-                    "{} (height \u{d7} width \u{d7} channels)",
-                    facts.image.to_string().replace(" x ", " \u{d7} ")
-                ),
-            );
+            list.entry("images", &format_args!("{} (height \u{d7} width \u{d7} channels)", times(&facts.image)));
         }
         if !self.classes.is_empty() {
             list.entry("classes", &grouped(self.classes.len() as u64));
@@ -107,10 +101,13 @@ impl Page<'_> {
         let mut recipe = self.run.recipe.clone();
         recipe.provenance = None;
         let text = recipe.to_toml().map_err(|error| ArtifactError::report(&error))?;
-        html.put(
-            "<section id=\"recipe\"><h2>Recipe</h2>\n<p class=\"note\">Every setting of the run, defaults included.</p>\n<pre tabindex=\"0\"><code>{}</code></pre>\n</section>\n",
-            &[&text.trim_end()],
-        );
+        html.raw("<section id=\"recipe\"><h2>Recipe</h2>\n<p class=\"note\">Every setting of the run, defaults included.</p>\n");
+        html.raw("<pre tabindex=\"0\"><code class=\"tables\">");
+        // Each table in an element of its own, so that no column begins within one.
+        for table in text.trim_end().split_inclusive("\n\n") {
+            html.put("<span>{}</span>", &[&table]);
+        }
+        html.raw("</code></pre>\n</section>\n");
         Ok(())
     }
 
@@ -184,6 +181,11 @@ impl List<'_> {
     fn end(self) {
         self.html.raw("</dl>\n");
     }
+}
+
+/// A shape with the sign that is meant.
+fn times(shape: &dyn Display) -> String {
+    shape.to_string().replace(" x ", " \u{d7} ")
 }
 
 /// As a shell takes it for one word.

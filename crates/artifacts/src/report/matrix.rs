@@ -20,7 +20,8 @@ impl Page<'_> {
         let counts = &split.analysis.confusion;
         let labels = labels(split);
         let size = match labels.len() {
-            0..=12 => "few",
+            0..=5 => "five",
+            6..=12 => "few",
             13..=24 => "some",
             _ => "many",
         };
@@ -145,14 +146,14 @@ fn in_percent(share: f64) -> String {
 
 /// How much colour each shade has, in style rules. Even the faintest is no empty cell, and text can be read on the fullest.
 pub(super) fn shades() -> String {
-    let part = |shade: usize| 10.0 + 70.0 * shade as f64 / (SHADES - 1) as f64;
+    let part = |shade: usize| 16.0 + 59.0 * shade as f64 / (SHADES - 1) as f64;
     (0..SHADES).map(|shade| format!(".s{shade}{{--part:{:.0}%}}", part(shade))).collect()
 }
 
 fn write_ramp(html: &mut Html) {
-    html.raw("<p class=\"ramp quiet\" aria-hidden=\"true\"><span class=\"own\">right</span>");
+    html.raw("<p class=\"ramp quiet\" aria-hidden=\"true\"><span class=\"own\">right</span><b>wrong</b>");
     for share in [0.001, 0.01, 0.1, 1.0] {
-        html.put("<span class=\"s{}\">{} % wrong</span>", &[&shade(share), &(share * 100.0)]);
+        html.put("<span class=\"s{}\">{} %</span>", &[&shade(share), &(share * 100.0)]);
     }
     html.raw("</p>");
 }

@@ -13,8 +13,8 @@ use crate::error::ArtifactError;
 use glyphnet::saved_run::{SavedRun, Thumbnails};
 
 /// Images that are shown for their losses, and labels that are shown as probably wrong.
-pub(super) const MOST_LOSSES: usize = 32;
-pub(super) const MOST_ISSUES: usize = 32;
+pub(super) const MOST_LOSSES: usize = 27;
+pub(super) const MOST_ISSUES: usize = 27;
 /// Bytes that all stored images may take of the page.
 const IMAGES: usize = 1_200_000;
 

@@ -109,7 +109,7 @@
     figure.append(thumb(split, place, side));
     const caption = element("figcaption");
     caption.append(element("span", "quiet", `image ${index}, labelled ${className(label)}`));
-    const list = element("ol", "top");
+    const list = element("ol", "best");
     const shown = top.some(([name]) => name === label) ? top : [...top, [label, own]];
     for (const [name, sure] of shown) {
       const line = element("li", name === label ? "own" : "");
@@ -129,13 +129,14 @@
     dialog.showModal();
     dialog.scrollTop = 0;
   };
+  const taken = (label, as) =>
+    label === as ? `${className(label)}, taken for what it is` : `${className(label)} taken for ${className(as)}`;
   const openCell = (name, label, as, count) => {
     const images = dataOf(name)?.images ?? [];
-    const places = images.flatMap(([, , is, , [[taken]]], place) => (is === label && taken === as ? [place] : []));
-    const what = label === as ? `${className(label)}, taken for what it is` : `${className(label)} taken for ${className(as)}`;
+    const places = images.flatMap(([, , is, , [[best]]], place) => (is === label && best === as ? [place] : []));
     const stored = places.length === 0 ? "none of them is stored with the run"
       : String(places.length) === count ? "all of them" : `here ${places.length} of them`;
-    open(name, what, `${count} ${name} ${count === "1" ? "image" : "images"}; ${stored}`, places, 112);
+    open(name, taken(label, as), `${count} ${name} ${count === "1" ? "image" : "images"}; ${stored}`, places, 112);
   };
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close();
@@ -145,7 +146,8 @@
     const place = dataOf(name)?.images.findIndex(([row]) => row === Number(button.dataset.row)) ?? -1;
     if (place < 0) button.disabled = true;
     button.addEventListener("click", () => {
-      open(name, `Image ${dataOf(name).images[place][1]}`, `${name} images`, [place], 280);
+      const [, , label, , [[as]]] = dataOf(name).images[place];
+      open(name, taken(label, as), `${name} images`, [place], 280);
     });
   }
   for (const button of all(".pairs button")) {

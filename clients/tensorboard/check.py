@@ -1,6 +1,6 @@
 """Trains with --tensorboard, goes on with the run, and reads the event files with the package tensorboard.
 
-    python clients/tensorboard.py [path of glyphnet]
+    .venv/bin/python check.py PATH_OF_GLYPHNET
 """
 
 import csv
@@ -67,7 +67,7 @@ def check_together(folder):
 
 
 def main():
-    glyphnet = str(pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "target/release/glyphnet").resolve())
+    glyphnet = str(pathlib.Path(sys.argv[1]).resolve())
     with tempfile.TemporaryDirectory() as place:
         place = pathlib.Path(place)
         small = ["--set", "data.limit=600", "--tensorboard"]
