@@ -109,6 +109,15 @@ impl Isa {
         self.run(Plain(work))
     }
 
+    /// The proof that the CPU has AVX-512, if this is that set: for what `pulp` has no word for.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn avx512(self) -> Option<pulp::x86::V4> {
+        match self.0 {
+            Inner::Avx512(simd) => Some(simd),
+            _ => None,
+        }
+    }
+
     /// Runs `kernel` compiled for this instruction set.
     #[inline]
     pub(crate) fn run<K: WithSimd>(self, kernel: K) -> K::Output {

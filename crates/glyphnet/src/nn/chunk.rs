@@ -185,8 +185,10 @@ impl<'a> Work<'a> {
 
     fn groups(&self, segment: usize) -> impl Iterator<Item = Group> + use<> {
         let plan = self.context.plan;
-        let size = plan.group(&plan.segments[segment]).min(self.samples.len()).max(1);
         let (samples, whole) = (self.samples.clone(), self.whole);
+        // All about equally large: a last one of few samples would work at a loss.
+        let groups = samples.len().div_ceil(plan.group(&plan.segments[segment])).max(1);
+        let size = samples.len().div_ceil(groups).max(1);
         samples.clone().step_by(size).map(move |first| {
             let slot = if whole { first - samples.start } else { 0 };
             Group { first, slots: slot..slot + size.min(samples.end - first) }

@@ -14,7 +14,7 @@ use super::layer::{Kernels, Op, OpContext, Tape, Values};
 use super::layers::fuse;
 
 /// Bytes of activations that a group may take: a group has as many samples as fit, at least one.
-const GROUP_BYTES: usize = 512 * 1024;
+const GROUP_BYTES: usize = 1024 * 1024;
 
 /// One step of a pass: an op and the sizes around it.
 pub(super) struct Stage {

@@ -4,14 +4,16 @@
 //! zero: with 2x2 windows that is some five in a hundred pixels. So the gradient of the convolution's output is
 //! never spread out: a list of the winners is made, and each adds its share directly.
 
+#[cfg(target_arch = "x86_64")]
+mod compressed;
 mod gather;
 mod spread;
 mod winners;
 
+use crate::Isa;
 use crate::conv::{ConvShape, Frame};
 use crate::pool::PoolShape;
 use crate::transpose::add_transposed;
-use crate::{Isa, size};
 
 pub use spread::PooledWeights;
 use winners::Winners;
@@ -31,7 +33,7 @@ impl ConvPool {
     /// Floats of scratch that [`pooled_gradients`] needs.
     pub fn scratch_len(&self) -> usize {
         // The winners' gradients in two orders, and the padded input or its gradient.
-        size(&[2, self.pool.output_len()]) + self.conv.forward_scratch_len()
+        winners::gradients_len(self) + self.pool.output_len() + self.conv.forward_scratch_len()
     }
 
     /// Indices of scratch that [`pooled_gradients`] needs.
@@ -96,10 +98,10 @@ pub fn pooled_gradients(
     let PooledGradients { gathered, db, dx } = gradients;
     assert_eq!(gathered.len(), shape.conv.weights_len(), "gathered gradient of {shape:?}");
     assert!(db.is_empty() || db.len() == shape.conv.filters, "{} bias gradients for {shape:?}", db.len());
-    let (lists, frame) = scratch.split_at_mut(2 * shape.pool.output_len());
-    let (found, sorted) = lists.split_at_mut(shape.pool.output_len());
+    let (found, scratch) = scratch.split_at_mut(winners::gradients_len(shape));
+    let (sorted, frame) = scratch.split_at_mut(shape.pool.output_len());
     let (winners, indices) = indices.split_at_mut(winners::indices_len(shape));
-    let winners = Winners::find(shape, side, found, winners);
+    let winners = Winners::find(isa, shape, side, found, winners);
     winners.add_bias(db);
     let (x, _) = crate::conv::framed(&shape.conv, x, frame);
     gather::gather(isa, shape, &winners, x, gathered, sorted, indices);

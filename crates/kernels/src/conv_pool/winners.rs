@@ -1,7 +1,8 @@
 //! The list of pooled values that have a gradient.
 
 use super::{ConvPool, Pooled};
-use crate::size;
+use crate::lanes::MAX_LANES;
+use crate::{Isa, size};
 
 /// The winners of one sample, window by window, within a window by the place of their pixel in it.
 pub(super) struct Winners<'a> {
@@ -22,16 +23,31 @@ fn places(shape: &ConvPool) -> usize {
     shape.pool.window.0 * shape.pool.window.1
 }
 
+/// Gradients that a list takes: those of all values, and a register more, which is written at once.
+pub(super) fn gradients_len(shape: &ConvPool) -> usize {
+    shape.pool.output_len().saturating_add(MAX_LANES)
+}
+
 /// Indices that a list takes.
 pub(super) fn indices_len(shape: &ConvPool) -> usize {
     let windows = shape.pool.output_len() / shape.conv.filters;
-    // Filters and patches, and what `Live` has of each; ends and corners of each window.
-    size(&[6, shape.pool.output_len()]).saturating_add(size(&[windows, places(shape) + 2]))
+    // Filters and patches, and what `Live` has; ends and corners of each window.
+    let lists = size(&[2, gradients_len(shape)]).saturating_add(size(&[4, shape.pool.output_len()]));
+    lists.saturating_add(size(&[windows, places(shape) + 2]))
+}
+
+/// What [`Winners`] are written to.
+pub(super) struct Lists<'a> {
+    pub(super) gradients: &'a mut [f32],
+    pub(super) filters: &'a mut [u32],
+    pub(super) patches: &'a mut [u32],
+    pub(super) ends: &'a mut [u32],
 }
 
 impl<'a> Winners<'a> {
-    /// Lists the winners; `gradients` has room for one for every pooled value.
+    /// Lists the winners in `gradients` and `indices`, which are as long as [`gradients_len`] and [`indices_len`] say.
     pub(super) fn find(
+        isa: Isa,
         shape: &ConvPool,
         side: Pooled<'_>,
         gradients: &'a mut [f32],
@@ -39,25 +55,15 @@ impl<'a> Winners<'a> {
     ) -> Winners<'a> {
         let (n, places) = (shape.pool.output_len(), places(shape));
         let windows = n / shape.conv.filters;
-        let (filters, indices) = indices.split_at_mut(n);
-        let (patches, indices) = indices.split_at_mut(n);
+        let (filters, indices) = indices.split_at_mut(gradients_len(shape));
+        let (patches, indices) = indices.split_at_mut(gradients_len(shape));
         let (ends, indices) = indices.split_at_mut(windows * places);
         let (corners, indices) = indices.split_at_mut(windows * 2);
-        let mut live = Live::find(shape, side, indices);
-        live.locate(shape, side.argmax, corners, ends);
-        // From here on `ends` is where the next winner of each place goes.
-        let mut next = 0;
-        for end in ends.iter_mut() {
-            next += std::mem::replace(end, next);
-        }
-        let found = live.values.len();
-        for i in 0..found {
-            let end = &mut ends[live.keys[i] as usize];
-            let at = *end as usize;
-            *end += 1;
-            gradients[at] = side.dy[live.values[i] as usize];
-            (filters[at], patches[at]) = (live.filters[i], live.patches[i]);
-        }
+        let steps = Steps::new(shape);
+        steps.corners(shape, corners);
+        let lists =
+            Lists { gradients: &mut *gradients, filters: &mut *filters, patches: &mut *patches, ends: &mut *ends };
+        let found = lists.fill(isa, shape, side, &steps, corners, indices);
         Winners { gradients: &gradients[..found], filters: &filters[..found], patches: &patches[..found], ends, places }
     }
 
@@ -68,6 +74,41 @@ impl<'a> Winners<'a> {
                 db[filter as usize] += gradient;
             }
         }
+    }
+}
+
+impl Lists<'_> {
+    /// Gives the number of winners; `indices` is scratch.
+    fn fill(
+        self,
+        isa: Isa,
+        shape: &ConvPool,
+        side: Pooled<'_>,
+        steps: &Steps,
+        corners: &[u32],
+        indices: &mut [u32],
+    ) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(set) = isa.avx512() {
+            return isa.run(super::compressed::Compress { set, shape, side, steps, corners, lists: self });
+        }
+        let _ = isa;
+        let Lists { gradients, filters, patches, ends } = self;
+        let mut live = Live::find(shape, side, indices);
+        live.locate(shape, steps, side.argmax, corners, ends);
+        // From here on `ends` is where the next winner of each place goes.
+        let mut next = 0;
+        for end in ends.iter_mut() {
+            next += std::mem::replace(end, next);
+        }
+        for i in 0..live.values.len() {
+            let end = &mut ends[live.keys[i] as usize];
+            let at = *end as usize;
+            *end += 1;
+            gradients[at] = side.dy[live.values[i] as usize];
+            (filters[at], patches[at]) = (live.filters[i], live.patches[i]);
+        }
+        live.values.len()
     }
 }
 
@@ -103,10 +144,8 @@ impl<'a> Live<'a> {
         Live { values, filters, keys: &mut keys[..found], patches: &mut patches[..found] }
     }
 
-    /// Sets keys and patches, and `counts` to how often each key occurs; `corners` is scratch.
-    fn locate(&mut self, shape: &ConvPool, argmax: &[u32], corners: &mut [u32], counts: &mut [u32]) {
-        let steps = Steps::new(shape);
-        steps.corners(shape, corners);
+    /// Sets keys and patches, and `counts` to how often each key occurs.
+    fn locate(&mut self, shape: &ConvPool, steps: &Steps, argmax: &[u32], corners: &[u32], counts: &mut [u32]) {
         counts.fill(0);
         let (count, places) = (shape.conv.filters as u32, places(shape) as u32);
         let live = self.values.iter().zip(self.filters.iter());
@@ -124,7 +163,7 @@ impl<'a> Live<'a> {
 /// From one pixel to the next, down and right. Offsets are computed modulo 2^32: every real one fits (see
 /// [`ConvPool::check`]), and those of a pool's padding, before the beginning, are only steps on the way to real ones;
 /// nobody wins there.
-struct Steps {
+pub(super) struct Steps {
     /// Pixels of a window.
     window: (usize, usize),
     /// In the convolution's output.
@@ -142,6 +181,22 @@ impl Steps {
             output: pair((pool.width * pool.channels, pool.channels)),
             input: pair((conv.stride.0 * shape.frame_width() * conv.channels, conv.stride.1 * conv.channels)),
         }
+    }
+
+    /// From a window's first pixel to another, in the convolution's output.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn output(&self, row: usize, column: usize) -> u32 {
+        Steps::times(self.output, row, column)
+    }
+
+    /// The same from patch to patch in the padded input.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn input(&self, row: usize, column: usize) -> u32 {
+        Steps::times(self.input, row, column)
+    }
+
+    fn times((down, right): (u32, u32), row: usize, column: usize) -> u32 {
+        down.wrapping_mul(row as u32).wrapping_add(right.wrapping_mul(column as u32))
     }
 
     /// For each window, the offset of its first pixel in the convolution's output and that pixel's patch.

@@ -38,8 +38,8 @@ const SIDE: usize = 4;
 /// it the 36 points would compete for the same lines of the cache.
 const GAP: usize = 16;
 
-/// Floats that a transformed block may take.
-const BLOCK_FLOATS: usize = 128 * 1024;
+/// Floats that a transformed block may take: it and the transformed kernel share the second-level cache with the images.
+const BLOCK_FLOATS: usize = 96 * 1024;
 
 /// Tiles of a block come in multiples of this, as many as a register tile has rows, and are never more than the second
 /// number.
