@@ -2,10 +2,11 @@
 //! counted how many of them come first.
 //!
 //! ```text
-//! cargo run --release --package glyphnet --example flipped_labels --features embedded-mnist [-- EPOCHS [FOLDS [DIR]]]
+//! cargo run --release --package glyphnet --example flipped_labels --features embedded-mnist [-- SEED [EPOCHS [FOLDS [DIR]]]]
 //! ```
 //!
-//! With a folder it leaves there what `parity/label_issues_golden.py DIR` compares with cleanlab.
+//! The seed is that of the flips. With a folder it leaves there what `parity/label_issues_golden.py DIR` compares with
+//! cleanlab.
 
 use std::collections::HashSet;
 use std::error::Error;
@@ -23,23 +24,26 @@ use glyphnet_kernels::random::{Purpose, Stream};
 
 /// One label in so many is flipped.
 const ONE_IN: usize = 100;
-/// Seed of the flips.
-const SEED: u64 = 1;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
+    let seed = args.next().map_or(Ok(1), |text| text.parse())?;
     let epochs = args.next().map_or(Ok(5), |text| text.parse())?;
     let folds = args.next().map_or(Ok(5), |text| text.parse())?;
     let mut recipe = Recipe::load("seed")?;
     recipe.train.epochs = epochs;
     let mut source = open("mnist", &OpenOptions::default())?;
-    let flipped = flip(&mut source);
+    let flipped = flip(&mut source, seed);
     let options =
         FitOptions { threads: Threads::new(0)?, isa: Isa::detect(), folder: None, kernels: Kernels::default() };
     let judged = out_of_sample(&recipe, &source, folds, &options, &mut ())?.ok_or("nobody asked to stop")?;
     let labels = source.train.labels.as_deref().unwrap_or_default();
     let found = LabelIssues::find(labels, judged.predictions.probabilities(), source.classes.len())?;
-    println!("{} labels, {} of them flipped; {folds} folds, {epochs} epochs each", labels.len(), flipped.len());
+    println!(
+        "{} labels, {} of them flipped by seed {seed}; {folds} folds, {epochs} epochs each",
+        labels.len(),
+        flipped.len()
+    );
     let mut by_probability: Vec<&JudgedLabel> = found.ranking.iter().collect();
     by_probability.sort_by(|a, b| a.label_probability.total_cmp(&b.label_probability));
     let first = |ranking: &mut dyn Iterator<Item = &JudgedLabel>| {
@@ -58,10 +62,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Gives one training label in [`ONE_IN`] another class, each other one as likely; which.
-fn flip(source: &mut Source) -> HashSet<usize> {
+fn flip(source: &mut Source, seed: u64) -> HashSet<usize> {
     let classes = source.classes.len() as u32;
     let labels = source.train.labels.as_deref_mut().unwrap_or_default();
-    let mut stream = Stream::new(SEED, Purpose::Sample, 0, 0);
+    let mut stream = Stream::new(seed, Purpose::Sample, 0, 0);
     let mut rows: Vec<usize> = (0..labels.len()).collect();
     stream.shuffle(&mut rows);
     rows.truncate(labels.len() / ONE_IN);
