@@ -2,7 +2,7 @@
 
 Each case has labels, probabilities (32-bit numbers, row by row) and what cleanlab makes of them in float64: the
 thresholds (null for a class without labels), the confident joint before its calibration, the issues of
-`filter_by="confident_learning"` ranked by normalised margin, all rows so ranked, and the margins.
+`filter_by="confident_learning"` ranked by self-confidence, all rows so ranked, and the normalised margins.
 
     python parity/label_issues_golden.py
     python parity/label_issues_golden.py runs/label-issues-1     prints whether its issues.csv is what cleanlab says
@@ -20,11 +20,11 @@ from cleanlab.count import compute_confident_joint, get_confident_thresholds
 from cleanlab.filter import find_label_issues
 from cleanlab.rank import get_label_quality_scores, order_label_issues
 
-RANKED_BY = "normalized_margin"
+RANKED_BY = "self_confidence"
 
 
 def asked(labels, probabilities):
-    """The issues, worst first; all rows, worst first; the margins."""
+    """The issues, worst first; all rows, worst first; what they are ranked by."""
     issues = find_label_issues(
         labels, probabilities, filter_by="confident_learning", return_indices_ranked_by=RANKED_BY, n_jobs=1
     )
@@ -50,7 +50,7 @@ def case(name, labels, probabilities):
         "confident_joint": compute_confident_joint(labels, p, calibrate=False).tolist(),
         "issues": [int(row) for row in issues],
         "ranking": [int(row) for row in ranking],
-        "scores": [float(score) for score in scores],
+        "margins": [float(m) for m in get_label_quality_scores(labels, p, method="normalized_margin")],
     }
 
 
@@ -95,7 +95,7 @@ def compare(folder):
     same = set(ours) == set(issues.tolist())
     print(f"{len(labels)} labels, {len(issues)} issues by cleanlab, {len(ours)} here, the same ones: {same}")
     # Equal scores may stand in any order.
-    print("ranks equal:", np.array_equal(scores[ours], scores[issues]) and same)
+    print("ranks equal:", same and np.array_equal(scores[ours], scores[issues]))
 
 
 def main():

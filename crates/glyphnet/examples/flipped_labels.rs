@@ -44,14 +44,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         labels.len(),
         flipped.len()
     );
-    let mut by_probability: Vec<&JudgedLabel> = found.ranking.iter().collect();
-    by_probability.sort_by(|a, b| a.label_probability.total_cmp(&b.label_probability));
+    let mut by_margin: Vec<&JudgedLabel> = found.ranking.iter().collect();
+    by_margin.sort_by(|a, b| a.margin.total_cmp(&b.margin));
     let first = |ranking: &mut dyn Iterator<Item = &JudgedLabel>| {
         ranking.take(flipped.len()).filter(|judged| flipped.contains(&judged.row)).count()
     };
-    report("first by margin, as many as were flipped", first(&mut found.ranking.iter()), flipped.len(), flipped.len());
-    let right = first(&mut by_probability.into_iter());
-    report("first by probability of the label, as many", right, flipped.len(), flipped.len());
+    let right = first(&mut found.ranking.iter());
+    report("first by probability of the label, as many as were flipped", right, flipped.len(), flipped.len());
+    let right = first(&mut by_margin.into_iter());
+    report("first by margin, as many", right, flipped.len(), flipped.len());
     let issues: Vec<&JudgedLabel> = found.issues().collect();
     let right = issues.iter().filter(|judged| flipped.contains(&judged.row)).count();
     report("issues", right, issues.len(), flipped.len());

@@ -21,7 +21,7 @@ struct Case {
     /// All rows, the likeliest first.
     ranking: Vec<usize>,
     /// Normalised margins by row, as cleanlab scales them: from 0 to 1.
-    scores: Vec<f64>,
+    margins: Vec<f64>,
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn issues_and_ranks_are_those_of_cleanlab() {
         assert_eq!(found.ranking.iter().map(|judged| judged.row).collect::<Vec<_>>(), case.ranking, "{name}");
         for judged in &found.ranking {
             let score = f64::midpoint(judged.margin, 1.0);
-            assert!((score - case.scores[judged.row]).abs() <= 1e-9, "{name}: row {}", judged.row);
+            assert!((score - case.margins[judged.row]).abs() <= 1e-9, "{name}: row {}", judged.row);
         }
     }
 }
@@ -66,10 +66,10 @@ fn a_flipped_label_stands_out() {
 }
 
 #[test]
-fn equal_margins_stay_in_order_and_more_certain_ones_come_first() {
-    let probabilities = [0.5, 0.5, 0.0, 0.5, 0.5, 0.0, 0.25, 0.25, 0.5, 0.0, 0.0, 1.0, 1e-30, 0.0, 1.0];
-    let found = LabelIssues::find(&[0, 0, 2, 1, 0], &probabilities, 3).unwrap();
-    assert_eq!(found.ranking.iter().map(|judged| judged.row).collect::<Vec<_>>(), [3, 4, 0, 1, 2]);
+fn equal_probabilities_go_by_margin_and_then_stay_in_order() {
+    let probabilities = [0.5, 0.5, 0.0, 0.25, 0.25, 0.5, 0.25, 0.75, 0.0, 0.25, 0.75, 0.0, 0.0, 0.5, 0.5];
+    let found = LabelIssues::find(&[0, 0, 0, 0, 0], &probabilities, 3).unwrap();
+    assert_eq!(found.ranking.iter().map(|judged| judged.row).collect::<Vec<_>>(), [4, 2, 3, 1, 0]);
 }
 
 #[test]
