@@ -79,6 +79,22 @@ fn main() {
     save("curves-1-noval", &|| curves("seed-1", &history(1, false, 0, false), 1).unwrap());
     save("curves-12", &|| curves("seed-1", &history(12, true, 0, false), 9).unwrap());
     save("curves-500", &|| curves("seed-7", &history(500, true, 0, true), 431).unwrap());
+    for (count, length, plain) in
+        [(2, 12, false), (2, 1, false), (5, 12, false), (5, 100, false), (8, 100, true), (9, 30, false)]
+    {
+        let all: Vec<Vec<EpochRecord>> = (0..count)
+            .map(|k| history(length - (k as u32 * length / 40), !(plain && k == 2), 17 * k + 3, false))
+            .collect();
+        let names: Vec<String> = (1..=count).map(|k| format!("seed-{k}")).collect();
+        let runs: Vec<ComparedRun<'_>> = names
+            .iter()
+            .zip(&all)
+            .map(|(name, epochs)| ComparedRun { name, epochs, best_epoch: (epochs.len() as u32 * 4 / 5).max(1) })
+            .collect();
+        save(&format!("compare-{count}-{length}"), &|| {
+            compare(&runs, count as usize, "those with the highest validation accuracy").unwrap()
+        });
+    }
     let s = Subject { split: "validation", run: "seed-1" };
     let digits: Vec<String> = (0..10).map(|d| d.to_string()).collect();
     save("confusion-10", &|| confusion(&s, &digits, &confusion_of(10, 600, 0.02)).unwrap());

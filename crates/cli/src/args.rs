@@ -39,6 +39,8 @@ pub(crate) enum Command {
     FindLabelIssues(LabelIssuesArgs),
     /// Find a learning rate by the range test: a few steps at growing rates, as a picture and a suggestion
     LrFind(LrFindArgs),
+    /// Show runs beside each other: results, settings that differ, and their learning curves in one picture
+    Compare(CompareArgs),
     /// Classify images, folders of images and CSV files
     Predict(PredictArgs),
     /// Classify Kaggle's test.csv and write the submission file
@@ -209,6 +211,19 @@ pub(crate) struct EvaluateArgs {
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CompareArgs {
+    /// The folders of two or more runs, finished or not
+    #[arg(required = true, num_args = 2.., value_name = "RUN")]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Where the picture of the learning curves goes, a .png
+    #[arg(long, value_name = "FILE", default_value = "compare.png")]
+    pub(crate) out: PathBuf,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

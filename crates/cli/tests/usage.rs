@@ -15,6 +15,9 @@ fn wrong_usage_is_exit_code_two() {
     bench.fails(&["inspect", "--size", "0x3"], 2, &["--size", "0x3"]);
     bench.fails(&["train", "--fast-run", "--epochs", "3"], 2, &["--fast-run", "--epochs"]);
     bench.fails(&["predict", "--model", "m.safetensors"], 2, &["INPUT"]);
+    bench.fails(&["compare", "run"], 2, &["RUN", "2"]);
+    bench.fails(&["compare", "a", "b", "--out", "a.jpg"], 2, &["a.jpg", ".png"]);
+    bench.fails(&["compare", "a", "a"], 2, &["a: the run is named twice"]);
     bench.fails(&["convert", "mnist", "there", "--to", "jpeg"], 2, &["jpeg", "kaggle"]);
     let nothing = bench.run(&[]);
     assert_eq!(nothing.code, Some(2));
@@ -26,7 +29,7 @@ fn help_and_version_are_results() {
     let bench = Bench::new();
     assert!(bench.ok(&["--help"]).contains("First steps:"));
     assert!(bench.ok(&["--version"]).starts_with("glyphnet "));
-    for command in ["inspect", "train", "summary", "evaluate", "lr-find", "predict", "submit", "convert", "fetch"] {
+    for command in ["inspect", "train", "summary", "evaluate", "lr-find", "compare", "predict", "submit", "convert", "fetch"] {
         let help = bench.ok(&[command, "--help"]);
         assert!(help.contains("Usage: glyphnet"), "{command}: {help}");
     }

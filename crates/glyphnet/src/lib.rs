@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod analysis;
+pub mod compare;
 mod error;
 pub mod evaluate;
 pub mod label_issues;

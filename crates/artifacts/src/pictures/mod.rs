@@ -6,6 +6,7 @@
 mod augmentation;
 pub(crate) mod axis;
 mod canvas;
+mod compare;
 mod confusion;
 mod curves;
 mod dashes;
@@ -22,6 +23,7 @@ use std::fmt;
 use glyphnet_data::ImageShape;
 
 pub use augmentation::{Original, augmentation};
+pub use compare::{ComparedRun, MOST_RUNS, compare};
 pub use confusion::confusion;
 pub use curves::curves;
 pub use errors::{MOST_ERRORS, WrongImage, errors};

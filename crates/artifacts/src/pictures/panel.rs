@@ -151,6 +151,8 @@ pub(crate) enum Sign {
     Plain(RGBColor, f32),
     /// A line with a mark on it, as curves have.
     Line(RGBColor, Shape),
+    /// A broken line with a mark on it, for one of many curves.
+    Series(RGBColor, &'static [f32], Shape),
     /// The ring around a chosen epoch.
     Ring,
     /// A mark with an interval.
@@ -194,9 +196,9 @@ pub(crate) fn whisker(canvas: &mut Canvas, (x, y): (f32, f32), ends: [f32; 2], c
 }
 
 /// Width of a legend's signs with the space behind them, in pixels.
-const SIGN: f32 = 42.0;
+pub(crate) const SIGN: f32 = 42.0;
 /// Space between a legend's entries, in pixels.
-const APART: f32 = 30.0;
+pub(crate) const APART: f32 = 30.0;
 
 /// Draws signs with their texts in a row; `(x, y)` is its upper left corner. Gives where it ends.
 pub(crate) fn legend(canvas: &mut Canvas, (mut x, y): (f32, f32), entries: &[(Sign, String)]) -> f32 {
@@ -208,6 +210,10 @@ pub(crate) fn legend(canvas: &mut Canvas, (mut x, y): (f32, f32), entries: &[(Si
             Sign::Plain(colour, width) => canvas.line(&[(x + 2.0, middle), (x + 32.0, middle)], *width, colour),
             Sign::Line(colour, shape) => {
                 canvas.line(&[(x + 2.0, middle), (x + 32.0, middle)], 2.5, colour);
+                shape.draw(canvas, centre, colour);
+            }
+            Sign::Series(colour, pattern, shape) => {
+                dashed(canvas, &[(x + 2.0, middle), (x + 32.0, middle)], 2.5, pattern, colour);
                 shape.draw(canvas, centre, colour);
             }
             Sign::Ring => ring(canvas, centre, &INK),

@@ -19,6 +19,9 @@ pub(crate) const EMPTY: RGBColor = RGBColor(246, 247, 248);
 pub(crate) const BLUE: RGBColor = RGBColor(0, 114, 178);
 pub(crate) const VERMILION: RGBColor = RGBColor(213, 94, 0);
 pub(crate) const GREEN: RGBColor = RGBColor(0, 158, 115);
+pub(crate) const PURPLE: RGBColor = RGBColor(204, 121, 167);
+pub(crate) const ORANGE: RGBColor = RGBColor(230, 159, 0);
+pub(crate) const SKY: RGBColor = RGBColor(86, 180, 233);
 
 /// Line heights of text, in pixels.
 pub(crate) const TITLE: f32 = 27.0;

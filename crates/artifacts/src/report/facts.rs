@@ -2,11 +2,11 @@
 
 use std::fmt::Display;
 
-use glyphnet::saved_run::SplitFacts;
+use glyphnet::saved_run::{RunState, SplitFacts};
 
 use super::head::duration;
 use super::markup::Html;
-use super::page::{Page, State};
+use super::page::Page;
 use crate::error::ArtifactError;
 use crate::numbers::{count, grouped};
 
@@ -148,7 +148,7 @@ impl Page<'_> {
         );
         let folder = self.run.path.display().to_string();
         html.put("glyphnet train --recipe {}\n", &[&quoted(&format!("{folder}/run.toml"))]);
-        if self.state != State::Finished {
+        if self.state != RunState::Finished {
             html.put("glyphnet train --resume {}    # goes on where it was\n", &[&quoted(&folder)]);
         }
         html.put("glyphnet evaluate --model {}\n", &[&quoted(&folder)]);

@@ -4,9 +4,10 @@ use std::fmt::Display;
 
 use glyphnet::ImageShape;
 use glyphnet::evaluate::Score;
+use glyphnet::saved_run::RunState;
 
 use super::markup::Html;
-use super::page::{Page, State};
+use super::page::Page;
 use crate::numbers::{count, grouped, percent};
 
 impl Page<'_> {
@@ -41,23 +42,23 @@ impl Page<'_> {
         let (done, planned) = (self.run.history.len(), self.run.recipe.train.epochs);
         let epochs = count(done, "epoch");
         match (self.state, self.kept) {
-            (State::Open, _) if done == 0 => {
+            (RunState::Open, _) if done == 0 => {
                 "No epoch is over yet: this page tells more after the first one.".to_owned()
             }
-            (State::Open, Some(kept)) => {
+            (RunState::Open, Some(kept)) => {
                 format!(
                     "It has had {done} of at most {}; the best so far is epoch {kept}.",
                     count(planned as usize, "epoch")
                 )
             }
-            (State::Open, None) => format!("It has had {done} of at most {}.", count(planned as usize, "epoch")),
-            (State::Interrupted, Some(kept)) => format!(
+            (RunState::Open, None) => format!("It has had {done} of at most {}.", count(planned as usize, "epoch")),
+            (RunState::Interrupted, Some(kept)) => format!(
                 "It was interrupted after {epochs}; the network of epoch {kept} was kept. The test images were not looked at."
             ),
-            (State::Interrupted, None) => {
+            (RunState::Interrupted, None) => {
                 "It was interrupted in its first epoch, and the network as it was then was kept.".to_owned()
             }
-            (State::Finished, kept) => format!("{} {}", self.length(done, planned as usize), self.chosen(kept)),
+            (RunState::Finished, kept) => format!("{} {}", self.length(done, planned as usize), self.chosen(kept)),
         }
     }
 
@@ -90,7 +91,7 @@ impl Page<'_> {
         };
         match (test, self.state) {
             (Some(test), _) => self.write_score(html, "test", test),
-            (None, State::Finished) => {
+            (None, RunState::Finished) => {
                 card(html, "test accuracy", "unknown", &"The data have no test images with labels.");
             }
             (None, _) => {}

@@ -5,12 +5,12 @@ use std::collections::{HashMap, HashSet};
 use glyphnet::analysis::{Analysis, MOST_CLASSES};
 use glyphnet::evaluate::SavedSplit;
 use glyphnet::label_issues::{JudgedLabel, LabelIssues};
-use glyphnet::nn::{Network, Sequential};
+use glyphnet::nn::Network;
 use glyphnet::recipe::Monitor;
 
 use super::sheet::{Sheet, problem};
 use crate::error::ArtifactError;
-use glyphnet::saved_run::{SavedRun, Thumbnails};
+use glyphnet::saved_run::{RunState, SavedRun, Thumbnails};
 
 /// Images that are shown for their losses, and labels that are shown as probably wrong.
 pub(super) const MOST_LOSSES: usize = 27;
@@ -18,20 +18,10 @@ pub(super) const MOST_ISSUES: usize = 27;
 /// Bytes that all stored images may take of the page.
 const IMAGES: usize = 1_200_000;
 
-/// How far the run has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
-    /// It goes on, or was killed.
-    Open,
-    /// It was asked to stop.
-    Interrupted,
-    Finished,
-}
-
 /// A run with everything that follows from it.
 pub(super) struct Page<'a> {
     pub(super) run: &'a SavedRun,
-    pub(super) state: State,
+    pub(super) state: RunState,
     /// The names of the classes, by label; empty where they are not known.
     pub(super) classes: Vec<String>,
     /// The epoch whose network was kept.
@@ -57,18 +47,8 @@ impl<'a> Page<'a> {
         let held_out = run.predictions.iter().filter(|split| split.split != "train" && split.classes <= MOST_CLASSES);
         let budget = IMAGES / held_out.clone().count().max(1);
         let splits = held_out.map(|saved| Split::new(run, saved, budget)).collect::<Result<Vec<_>, _>>()?;
-        let state = match &run.metrics {
-            None => State::Open,
-            // Whatever was held out is measured at the end.
-            Some(metrics)
-                if run.predictions.is_empty() && (metrics.validation.is_some() || metrics.best_epoch == 0) =>
-            {
-                State::Interrupted
-            }
-            Some(_) => State::Finished,
-        };
         let kept = Some(run.best_epoch()).filter(|&epoch| epoch > 0);
-        let (classes, network) = (run.classes(), network(run));
+        let (classes, network, state) = (run.classes(), run.network(), run.state());
         Ok(Page { run, classes, state, kept, monitor: monitor(run), network, splits })
     }
 
@@ -88,7 +68,7 @@ impl<'a> Page<'a> {
 
     /// What `run.toml` notes about where the run was made.
     pub(super) fn noted(&self, key: &str) -> Option<&str> {
-        self.run.recipe.provenance.as_ref()?.get(key)?.as_str()
+        self.run.noted(key)
     }
 }
 
@@ -165,11 +145,4 @@ fn monitor(run: &SavedRun) -> Option<Monitor> {
     let validated = run.history.iter().any(|epoch| epoch.val_loss.is_some());
     let chosen = run.recipe.early_stopping.as_ref().map_or(Monitor::ValLoss, |stopping| stopping.monitor);
     validated.then_some(chosen)
-}
-
-/// The network as it is before training: its layers and shapes are those of the trained one.
-fn network(run: &SavedRun) -> Option<Network> {
-    let facts = run.facts.as_ref()?;
-    let layers = Sequential::from(run.recipe.layer.clone());
-    layers.build(facts.image, run.classes().len(), run.recipe.train.seed).ok()
 }

@@ -1,5 +1,6 @@
 //! The commands: each works out what was typed means, does it, and prints the result.
 
+mod compare;
 mod convert;
 mod evaluate;
 mod fetch;
@@ -52,6 +53,7 @@ pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Res
         Command::FindLabelIssues(args) => label_issues::run(args, out),
         Command::LrFind(args) => lr_find::run(args, out),
         Command::Evaluate(args) => evaluate::run(args, out),
+        Command::Compare(args) => compare::run(args, out),
         Command::Predict(args) => predict::run(args, out),
         Command::Submit(args) => submit::run(args, out),
         Command::Report(args) => report::run(args, out),

@@ -17,7 +17,7 @@ pub use calibration::{Bin, Calibration};
 pub use confusion::{ConfusedPair, ConfusionMatrix};
 pub use known_errors::{KnownErrors, known_label_errors};
 pub use per_class::{Averages, ClassMetrics};
-pub(crate) use rows::Rows;
+pub(crate) use rows::{Rows, largest};
 
 /// With more classes there is no analysis: the confusion matrix alone would take more than 128 MiB.
 pub const MOST_CLASSES: usize = 4096;

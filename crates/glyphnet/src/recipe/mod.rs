@@ -19,12 +19,14 @@ mod optimizer;
 mod overrides;
 mod policy;
 mod rules;
+mod settings;
 mod shipped;
 
 pub use config::{BalancedWord, ClassWeights, DataConfig, Loss, OnNan, TrainConfig};
 pub use error::{Place, Problem, RecipeError};
 pub use optimizer::{AdamConfig, AdamwConfig, Clipping, OptimizerConfig, RmspropConfig, SgdConfig};
 pub use policy::{EarlyStoppingConfig, Mode, Monitor, ReduceLrConfig, ScheduleConfig};
+pub use settings::ChangedSetting;
 pub use shipped::shipped;
 
 use crate::nn::LayerSpec;

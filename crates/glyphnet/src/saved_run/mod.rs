@@ -7,9 +7,12 @@ mod thumbnails;
 
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::Error;
 use crate::analysis::Rows;
-use crate::evaluate::{SavedSplit, read_predictions};
+use crate::evaluate::{SavedSplit, Score, read_predictions};
+use crate::nn::{Network, Sequential};
 use crate::read_file::read_run_file;
 use crate::recipe::Recipe;
 use crate::train::history::{EpochRecord, History};
@@ -51,6 +54,18 @@ pub struct SavedRun {
     pub thumbnails: Vec<Thumbnails>,
 }
 
+/// How far a run has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RunState {
+    /// It still trains, or was killed.
+    Open,
+    /// It was asked to stop.
+    Interrupted,
+    /// It came to its end.
+    Finished,
+}
+
 impl SavedRun {
     /// Reads the run in `folder`.
     ///
@@ -83,6 +98,43 @@ impl SavedRun {
     pub fn best_epoch(&self) -> u32 {
         let found = self.metrics.as_ref().map(|metrics| metrics.best_epoch);
         found.unwrap_or_else(|| best_epoch(&self.recipe, &self.history))
+    }
+
+    /// How far it has come.
+    pub fn state(&self) -> RunState {
+        match &self.metrics {
+            None => RunState::Open,
+            // Whatever was held out is measured at the end.
+            Some(metrics)
+                if self.predictions.is_empty() && (metrics.validation.is_some() || metrics.best_epoch == 0) =>
+            {
+                RunState::Interrupted
+            }
+            Some(_) => RunState::Finished,
+        }
+    }
+
+    /// What its best network so far is worth on the validation images; `None` where there are none, or no epoch is over.
+    pub fn validation(&self) -> Option<Score> {
+        let Some(metrics) = &self.metrics else {
+            let best = self.best_epoch();
+            let record = self.history.iter().find(|record| record.epoch == best)?;
+            return Some(Score { loss: record.val_loss?, accuracy: record.val_accuracy? });
+        };
+        metrics.validation
+    }
+
+    /// The network as it is before training: its layers and shapes are those of the trained one. `None` where the shape
+    /// of the images was not noted.
+    pub fn network(&self) -> Option<Network> {
+        let facts = self.facts.as_ref()?;
+        let layers = Sequential::from(self.recipe.layer.clone());
+        layers.build(facts.image, self.classes().len(), self.recipe.train.seed).ok()
+    }
+
+    /// What `run.toml` notes under `[provenance]`.
+    pub fn noted(&self, key: &str) -> Option<&str> {
+        self.recipe.provenance.as_ref()?.get(key)?.as_str()
     }
 
     /// What the network says to the images of one split.

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use toml::{Table, Value};
-
 use super::checkpoint::Checkpoint;
 use crate::Error;
 use crate::recipe::Recipe;
@@ -34,27 +32,12 @@ pub(super) fn check(checkpoint: &Checkpoint, recipe: &Recipe, fingerprint: &str)
     Err(Error::OtherRun(format!("the settings are others: {shown}")))
 }
 
-/// Every setting by its dotted path.
+/// Every setting that must be the same, by its dotted path.
 fn settings(recipe: &Recipe) -> Result<BTreeMap<String, String>, Error> {
-    let table = Table::try_from(Recipe { provenance: None, ..recipe.clone() });
-    let table = table.map_err(|error| Error::Mismatch(format!("the recipe cannot be compared: {error}")))?;
-    let mut settings = BTreeMap::new();
-    flatten("", &Value::Table(table), &mut settings);
+    let settings = recipe.settings();
+    let mut settings = settings.map_err(|error| Error::Mismatch(format!("the recipe cannot be compared: {error}")))?;
     settings.retain(|path, _| !FREE.contains(&path.as_str()));
     Ok(settings)
-}
-
-fn flatten(path: &str, value: &Value, settings: &mut BTreeMap<String, String>) {
-    let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-    match value {
-        Value::Table(table) => table.iter().for_each(|(key, value)| flatten(&below(key), value, settings)),
-        Value::Array(items) if items.iter().any(Value::is_table) => {
-            items.iter().enumerate().for_each(|(i, item)| flatten(&below(&i.to_string()), item, settings));
-        }
-        value => {
-            settings.insert(path.to_owned(), value.to_string());
-        }
-    }
 }
 
 /// What differs, in words.
