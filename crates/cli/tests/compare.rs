@@ -43,11 +43,15 @@ fn runs_stand_beside_each_other_with_what_differs() {
     let text = bench.ok(&["compare", "one", "two"]);
     let cells = |begins: &str| line(&text, begins).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     // 4 x (9 + 1) + (4 x 3 x 3 + 1) x 3 parameters, and half of that with 2 filters.
-    assert_eq!(cells("* one")[..5], ["*", "one", "bars", "151", "3/3"], "{text}");
-    assert_eq!(cells("  two")[..4], ["two", "bars", "77", "2/2"], "{text}");
+    assert_eq!(cells("*  one")[..5], ["*", "one", "bars", "151", "3/3"], "{text}");
+    assert_eq!(cells("   two")[..4], ["two", "bars", "77", "2/2"], "{text}");
     assert_eq!(cells("layer.0.filters"), ["layer.0.filters", "4", "2"]);
     assert_eq!(cells("train.epochs"), ["train.epochs", "3", "2"]);
-    assert_eq!(text.lines().filter(|line| line.starts_with("train.") || line.starts_with("data.")).count(), 1, "{text}");
+    assert_eq!(
+        text.lines().filter(|line| line.starts_with("train.") || line.starts_with("data.")).count(),
+        1,
+        "{text}"
+    );
     assert!(line(&text, "two  ").contains("validation"), "{text}");
     assert!(!text.contains("note:") && text.contains("curves written to compare.png"), "{text}");
     let picture = image::open(bench.path("compare.png")).unwrap();
@@ -71,7 +75,8 @@ fn figures_are_those_of_the_runs_and_the_best_is_chosen_on_validation() {
     assert_eq!(found["notes"], serde_json::json!([]));
     // Against scores: what only one of them is right on is the difference of their right answers.
     assert_eq!(found["pairs"].as_array().unwrap().len(), 2);
-    for (pair, (split, images)) in found["pairs"].as_array().unwrap().iter().zip([("validation", 24.0), ("test", 30.0)]) {
+    for (pair, (split, images)) in found["pairs"].as_array().unwrap().iter().zip([("validation", 24.0), ("test", 30.0)])
+    {
         assert_eq!((&pair["split"], &pair["reference"], &pair["run"]), (&split.into(), &1.into(), &0.into()));
         let right = |place: usize| (found["runs"][place][split]["accuracy"].as_f64().unwrap() * images).round() as i64;
         let only = |key: &str| pair[key].as_i64().unwrap();
@@ -88,8 +93,8 @@ fn other_data_and_unfinished_runs_are_said() {
     unfinished(&bench, "one", "going", false);
     unfinished(&bench, "two", "stopped", true);
     let text = bench.ok(&["compare", "one", "going", "stopped"]);
-    assert!(line(&text, "  going").ends_with("not finished"), "{text}");
-    assert!(line(&text, "  stopped").ends_with("interrupted"), "{text}");
+    assert!(line(&text, "   going").ends_with("not finished"), "{text}");
+    assert!(line(&text, "   stopped").ends_with("interrupted"), "{text}");
     assert!(text.contains("note: going is not finished") && text.contains("note: stopped was interrupted"), "{text}");
     let found = json(&bench, &["going", "stopped"]);
     assert_eq!((&found["best"], &found["runs"][0]["train_seconds"]), (&0.into(), &Value::Null));

@@ -138,7 +138,8 @@ fn settings(runs: &[SavedRun]) -> Result<Vec<ChangedSetting>, CliError> {
 fn notes(runs: &[SavedRun], names: &[String], same_data: bool) -> Vec<String> {
     let mut notes = Vec::new();
     let mut list = |which: &dyn Fn(&SavedRun) -> bool, one: &str, several: &str| {
-        let found: Vec<&str> = runs.iter().zip(names).filter(|(run, _)| which(run)).map(|(_, name)| name.as_str()).collect();
+        let found: Vec<&str> =
+            runs.iter().zip(names).filter(|(run, _)| which(run)).map(|(_, name)| name.as_str()).collect();
         if !found.is_empty() {
             notes.push(format!("{} {}", found.join(", "), if found.len() == 1 { one } else { several }));
         }

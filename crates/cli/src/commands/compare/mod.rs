@@ -48,7 +48,8 @@ fn check_distinct(folders: &[PathBuf]) -> Result<(), CliError> {
 /// What the runs are called: the names of their folders, or the paths as typed where two folders have one name.
 fn names(runs: &[SavedRun]) -> Vec<String> {
     let distinct: HashSet<&str> = runs.iter().map(|run| run.name.as_str()).collect();
-    let name = |run: &SavedRun| if distinct.len() == runs.len() { run.name.clone() } else { run.path.display().to_string() };
+    let name =
+        |run: &SavedRun| if distinct.len() == runs.len() { run.name.clone() } else { run.path.display().to_string() };
     runs.iter().map(name).collect()
 }
 

@@ -138,7 +138,10 @@ fn pairs(comparison: &Comparison, out: &mut Out) -> Result<(), CliError> {
     }
     writeln!(out)?;
     table.write(out)?;
-    writeln!(out, "p: how often chance alone makes so large a difference (McNemar's exact test); below {RARE} it is rare")?;
+    writeln!(
+        out,
+        "p: how often chance alone makes so large a difference (McNemar's exact test); below {RARE} it is rare"
+    )?;
     if comparison.pairs.len() > 1 {
         writeln!(out, "of 20 differences that are chance one falls below {RARE}")?;
     }
