@@ -142,12 +142,11 @@ fn every_optimizer_gets_a_suggestion_whatever_the_number_of_threads() {
         let test = find(&recipe, &range, 1).unwrap();
         let suggestion = test.suggestion.unwrap_or_else(|| panic!("{optimizer:?}: {test:?}"));
         let lowest = test.lowest().unwrap();
-        let off = suggestion / (lowest.learning_rate / 10.0);
-        assert!((0.95..1.05).contains(&off), "{optimizer:?}: rounded to two digits, {suggestion}");
+        let share = suggestion / lowest.learning_rate;
+        assert!((0.63..0.71).contains(&share), "{optimizer:?}: two thirds, to two digits, not {share}");
         assert!(lowest.smoothed_loss < 0.9 * test.points[0].smoothed_loss, "{optimizer:?}: it learns something");
         assert!(test.points.is_sorted_by(|a, b| a.learning_rate < b.learning_rate));
         assert!(test.points.iter().all(|point| point.loss.is_finite() && point.smoothed_loss.is_finite()));
-        assert_eq!(test.points[0].smoothed_loss, test.points[0].loss, "the start at zero is corrected for");
         assert_eq!(find(&recipe, &range, 3).unwrap(), test, "{optimizer:?}");
     }
 }

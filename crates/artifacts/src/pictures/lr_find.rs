@@ -17,8 +17,8 @@ const WIDTH: f32 = 1200.0;
 const HEIGHT: f32 = 480.0;
 /// So many rates are written below the frame, or a few more.
 const RATES: usize = 10;
-/// The picture goes this much higher than the smoothed loss was before it diverged.
-const ABOVE_START: f64 = 1.2;
+/// The picture goes this much higher than the smoothed loss.
+const HEADROOM: f64 = 1.1;
 
 /// The loss of single batches, which is noisy: [`BLUE`] in the distance.
 const FAINT: RGBColor = RGBColor(165, 205, 229);
@@ -103,14 +103,11 @@ fn rate_axis(test: &RangeTest, marked: &[Marked]) -> Axis {
     Axis::powers(low, high, RATES)
 }
 
-/// From the lowest loss to somewhat above all that was smoothed until the lowest point; what comes behind that may be of
-/// any height.
+/// From the lowest loss to somewhat above all that is smoothed; that of a batch may be of any height.
 fn loss_axis(test: &RangeTest) -> Axis {
-    let lowest = test.lowest().map_or(0.0, |point| point.learning_rate);
-    let until = test.points.iter().take_while(|point| point.learning_rate <= lowest);
-    let highest = until.map(|point| point.smoothed_loss).fold(0.0, f64::max);
+    let highest = test.points.iter().map(|point| point.smoothed_loss).fold(0.0, f64::max);
     let least = test.points.iter().map(|point| point.loss.min(point.smoothed_loss)).fold(highest, f64::min);
-    Axis::linear(least, highest * ABOVE_START, 6)
+    Axis::linear(least, highest * HEADROOM, 6)
 }
 
 fn draw_panel(canvas: &mut Canvas, panel: &Panel, test: &RangeTest, marked: &[Marked]) -> Result<(), ArtifactError> {

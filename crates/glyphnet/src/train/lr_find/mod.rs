@@ -18,9 +18,9 @@ use crate::Error;
 use crate::nn::{Batch, Trainer};
 use crate::recipe::Recipe;
 
-/// How much of the smoothed loss stays from one step to the next.
+/// How much of the running mean of the loss stays from one step to the next.
 const KEPT: f64 = 0.95;
-/// The test is over when the smoothed loss is so many times its lowest value.
+/// The test is over when the running mean is so many times its lowest value.
 const DIVERGED: f64 = 4.0;
 
 /// What a range test found. It serialises as the JSON that `lr-find --json` prints.
@@ -30,7 +30,7 @@ pub struct RangeTest {
     pub points: Vec<RatePoint>,
     /// How it ended.
     pub end: RangeEnd,
-    /// The rate to train with, by [`SUGGESTION_RULE`]; `None` where the loss never fell.
+    /// The rate to train with, by [`SUGGESTION_RULE`], to two digits; `None` where the smoothed loss never fell by 2 %.
     pub suggestion: Option<f64>,
 }
 
@@ -41,8 +41,9 @@ pub struct RatePoint {
     pub learning_rate: f64,
     /// Mean loss of its batch, before the update.
     pub loss: f64,
-    /// The mean of all losses up to it, recent ones counting more: an exponential moving average whose start at zero is
-    /// corrected for, as Adam corrects its means.
+    /// The mean of the losses around it, a normal distribution over the logarithm of the rate with a standard deviation
+    /// of 0.4 decades being their weights; losses above 1.2 times the first one count as that, and so do steps that were
+    /// not taken because the loss had grown too much.
     pub smoothed_loss: f64,
 }
 
@@ -52,7 +53,7 @@ pub struct RatePoint {
 pub enum RangeEnd {
     /// At the highest rate.
     Highest,
-    /// The smoothed loss had grown to four times its lowest value.
+    /// The running mean of the loss had grown to four times its lowest value.
     Diverged,
     /// The loss or the gradient of the step after the last point was no number.
     NotANumber,
@@ -80,30 +81,34 @@ pub fn range_test<B: Batch>(
     progress: &mut dyn FnMut(u32, u32),
 ) -> RangeTest {
     let before = trainer.state();
-    let mut test = RangeTest { points: Vec::new(), end: RangeEnd::Highest, suggestion: None };
+    let (mut losses, mut end) = (Vec::new(), RangeEnd::Highest);
     let (mut average, mut kept, mut lowest) = (0.0, 1.0, f64::INFINITY);
     progress(0, range.steps());
     for (step, batch) in (0..range.steps()).zip(batches) {
-        let learning_rate = range.rate(step);
-        let sum = trainer.step(&batch, learning_rate);
+        let sum = trainer.step(&batch, range.rate(step));
         progress(step + 1, range.steps());
         if !sum.loss.is_finite() || !trainer.gradient_is_finite() {
-            test.end = RangeEnd::NotANumber;
+            end = RangeEnd::NotANumber;
             break;
         }
         let loss = sum.loss / batch.len() as f64;
+        losses.push(loss);
+        // An exponential moving average whose start at zero is corrected for, as Adam corrects its means.
         (average, kept) = (KEPT * average + (1.0 - KEPT) * loss, kept * KEPT);
-        let smoothed_loss = average / (1.0 - kept);
-        test.points.push(RatePoint { learning_rate, loss, smoothed_loss });
-        lowest = smoothed_loss.min(lowest);
-        if smoothed_loss > DIVERGED * lowest {
-            test.end = RangeEnd::Diverged;
+        let mean = average / (1.0 - kept);
+        lowest = mean.min(lowest);
+        if mean > DIVERGED * lowest {
+            end = RangeEnd::Diverged;
             break;
         }
     }
     trainer.restore(&before);
-    test.suggestion = suggest::suggestion(&test.points);
-    test
+    let smoothed = suggest::smoothed(&losses, range, end);
+    let points = (0..).zip(losses.into_iter().zip(smoothed));
+    let points: Vec<RatePoint> = points
+        .map(|(step, (loss, smoothed_loss))| RatePoint { learning_rate: range.rate(step), loss, smoothed_loss })
+        .collect();
+    RangeTest { suggestion: suggest::suggestion(&points), points, end }
 }
 
 /// The range test for `recipe` on `source`: its network, optimizer and augmentation, on the batches that training would
