@@ -53,6 +53,14 @@ impl Axis {
         if low > 0.0 && high / low > 25.0 { Axis::decades(low, high) } else { Axis::linear(0.0, high, 5) }
     }
 
+    /// For learning rates: from 0, or logarithmic where most have less than a fifth of the highest, as after steps down.
+    pub(crate) fn of_rates(rates: impl Iterator<Item = f64> + Clone) -> Axis {
+        let low = rates.clone().fold(f64::INFINITY, f64::min);
+        let high = rates.clone().fold(0.0, f64::max);
+        let (few, all) = rates.fold((0, 0), |(few, all), rate| (few + usize::from(rate < high / 5.0), all + 1));
+        if low > 0.0 && few * 2 > all { Axis::decades(low, high) } else { Axis::linear(0.0, high * 1.05, 4) }
+    }
+
     /// Epochs 1 to `count`, as many of them written as fit into `width` pixels at this text size.
     pub(crate) fn epochs(count: usize, width: f32, size: f32) -> Axis {
         let count = count.max(1);

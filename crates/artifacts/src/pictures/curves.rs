@@ -124,12 +124,8 @@ fn accuracy_axis(curves: &[Curve]) -> Axis {
     Axis::linear(low, high, 5)
 }
 
-/// Logarithmic where most epochs have less than a fifth of the highest rate, as after steps down.
 fn rate_axis(curves: &[Curve]) -> Axis {
-    let (low, high) = extremes(curves);
-    let values = curves.iter().flat_map(|curve| curve.values.iter().filter_map(|(_, value)| *value));
-    let (few, all) = values.fold((0, 0), |(few, all), value| (few + usize::from(value < high / 5.0), all + 1));
-    if low > 0.0 && few * 2 > all { Axis::decades(low, high) } else { Axis::linear(0.0, high * 1.05, 4) }
+    Axis::of_rates(curves.iter().flat_map(|curve| curve.values.iter().filter_map(|(_, value)| *value)))
 }
 
 /// Puts the panels side by side.

@@ -111,7 +111,7 @@ fn thinned(history: &[EpochRecord], kept: Option<u32>) -> Vec<&EpochRecord> {
 fn panels(epochs: &[&EpochRecord], count: usize) -> Vec<Panel> {
     let loss = |value: f64| (value, format!("{value:.4}"));
     let share = |value: f64| (value * 100.0, percent(value));
-    let rate = |value: f32| (f64::from(value), format!("{value}"));
+    let rate = |value: f32| (f64::from(value), rate_text(value));
     let curve = |class, value: &dyn Fn(&EpochRecord) -> Value| {
         let finite = |value: Value| value.filter(|(value, _)| value.is_finite());
         Curve { class, values: epochs.iter().map(|epoch| finite(value(epoch))).collect() }
@@ -129,13 +129,24 @@ fn panels(epochs: &[&EpochRecord], count: usize) -> Vec<Panel> {
     let loss_axis = Axis::from_zero_or_decades(low, high);
     let (low, high) = extremes(&accuracies);
     let accuracy_axis = Axis::linear(low, high, 5);
-    let (low, high) = extremes(&rates);
-    let rate_axis = if low > 0.0 && high > 25.0 * low { Axis::decades(low, high) } else { Axis::linear(0.0, high, 4) };
+    let rate_axis = Axis::of_rates(rates[0].values.iter().flatten().map(|(rate, _)| *rate));
     vec![
         Panel::new("loss", "Loss", loss_axis, losses, count),
         Panel::new("accuracy", "Accuracy, %", accuracy_axis, accuracies, count),
         Panel::new("rate", "Learning rate", rate_axis, rates, count),
     ]
+}
+
+/// A learning rate with three digits that say something, and no zeros behind them.
+fn rate_text(rate: f32) -> String {
+    if rate == 0.0 {
+        return "0".to_owned();
+    }
+    let short = format!("{rate:.2e}");
+    let (digits, power) = short.split_once('e').unwrap_or((&short, "0"));
+    let rounded = short.parse().unwrap_or(rate);
+    let digits = digits.trim_end_matches('0').trim_end_matches('.');
+    if (0.0005..1000.0).contains(&rate) { format!("{rounded}") } else { format!("{digits}e{power}") }
 }
 
 /// The lowest and the highest value.
@@ -162,7 +173,7 @@ impl Panel {
     }
 
     fn write(&self, html: &mut Html, epochs: &[&EpochRecord], shown: usize, kept: Option<u32>) {
-        let kind = if self.y.logarithmic { " (logarithmic)" } else { "" };
+        let kind = if self.y.logarithmic { " (log)" } else { "" };
         html.put("<figure class=\"chart\" id=\"chart-{}\"><figcaption><b>{}{}</b>", &[&self.id, &self.title, &kind]);
         html.put(" <span class=\"read\"><span class=\"at\">epoch {}</span>", &[&epochs[shown].epoch]);
         for curve in &self.curves {
@@ -271,10 +282,21 @@ fn write_table(html: &mut Html, epochs: &[&EpochRecord], last: usize, kept: Opti
                 &percent(epoch.train_accuracy),
                 &loss.unwrap_or_default(),
                 &accuracy.unwrap_or_default(),
-                &epoch.learning_rate,
+                &rate_text(epoch.learning_rate),
                 &format_args!("{:.1}", epoch.seconds),
             ],
         );
     }
     html.raw("</tbody></table></div></details>\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn learning_rates_are_short() {
+        let rates = [0.001, 0.1, 0.000_812_139_8, 0.000_081_213_98, 1e-7, 0.0, 2.0];
+        assert_eq!(rates.map(rate_text), ["0.001", "0.1", "0.000812", "8.12e-5", "1e-7", "0", "2"]);
+    }
 }

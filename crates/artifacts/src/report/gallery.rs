@@ -9,7 +9,7 @@ impl Page<'_> {
         let losses = &split.analysis.top_losses;
         html.put("<div class=\"block\"><h3>Largest losses <small>{} images</small></h3>\n", &[&split.name()]);
         html.put(
-            "<p class=\"note\">The {} images that the network was most wrong about: label, what it was taken for, and how surely.</p>\n<ul class=\"gallery\">\n",
+            "<p class=\"note\">The {} images with the largest loss, the worst first: label, what it was taken for, and how surely.</p>\n<ul class=\"gallery\">\n",
             &[&losses.len().min(MOST_LOSSES)],
         );
         for loss in losses.iter().take(MOST_LOSSES) {
@@ -51,7 +51,11 @@ impl Page<'_> {
             None => html.put("<span class=\"thumb none\">image {}</span>", &[&split.saved.indices[row as usize]]),
         }
         html.put("<span class=\"label\">{}</span>", &[&self.class(label)]);
-        html.put("<span class=\"other\">\u{2192} {}</span>", &[&self.class(other)]);
+        if other == label {
+            html.raw("<span class=\"quiet\">right, but only</span>");
+        } else {
+            html.put("<span class=\"other\">\u{2192} {}</span>", &[&self.class(other)]);
+        }
         html.put("<span class=\"sure\">{}</span></button></li>\n", &[&surely(probability)]);
     }
 }

@@ -32,7 +32,9 @@ impl Page<'_> {
             0 => "the classes".to_owned(),
             classes => count(classes, "class"),
         };
-        let source = &self.run.recipe.data.source;
+        // The whole path is told among the data.
+        let source = self.run.recipe.data.source.trim_end_matches('/');
+        let source = source.rsplit_once('/').map_or(source, |(_, name)| name);
         let recipe = self.noted("recipe").map(|name| format!(", recipe {name}")).unwrap_or_default();
         format!("{network} that tells {classes} of {images} apart, trained on {source}{recipe}.")
     }
