@@ -10,11 +10,13 @@ pub mod numbers;
 pub mod pictures;
 pub mod report;
 mod sample_grid;
+mod shell;
 mod submission;
 mod tensorboard;
 mod text;
 
 pub use error::ArtifactError;
 pub use sample_grid::{SampleGrid, Tile, can_draw, choose_samples};
+pub use shell::quoted;
 pub use submission::write_submission;
 pub use tensorboard::EventFile;

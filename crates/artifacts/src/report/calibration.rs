@@ -58,7 +58,8 @@ fn y(share: f64) -> Px {
 
 fn write_diagram(html: &mut Html, calibration: &Calibration) {
     html.put(
-        "<svg class=\"reliability\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Reliability diagram: share that is right by probability\">\n",
+        "<svg class=\"reliability\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Reliability diagram: share that \
+         is right by probability\">\n",
         &[&Px(WIDTH), &Px(HEIGHT)],
     );
     for step in 0..=5 {
@@ -82,8 +83,8 @@ fn write_diagram(html: &mut Html, calibration: &Calibration) {
     );
 }
 
-/// The share that is right as a bar, with a mark where the images are in the mean and what chance alone could make of so
-/// few; below, how many images there are, by their logarithm.
+/// The share that is right as a bar, with a mark where the images are in the mean and what chance alone could make of
+/// so few; below, how many images there are, by their logarithm.
 fn write_bin(html: &mut Html, bin: &Bin, most: u64) {
     let (left, width) = (Px(x(bin.lower).0 + 1.0), Px(x(bin.upper).0 - x(bin.lower).0 - 2.0));
     let share = (bin.count as f64 + 1.0).ln() / (most as f64 + 1.0).ln();

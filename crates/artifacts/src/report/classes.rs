@@ -22,7 +22,8 @@ impl Page<'_> {
         }
         html.raw(
             "<div class=\"scroll tall\" tabindex=\"0\"><table class=\"sortable\"><thead><tr>\
-             <th scope=\"col\">class</th><th scope=\"col\" class=\"n\">precision</th><th scope=\"col\" class=\"n\">recall</th>\
+             <th scope=\"col\">class</th><th scope=\"col\" class=\"n\">precision</th><th scope=\"col\" \
+             class=\"n\">recall</th>\
              <th scope=\"col\" class=\"n\">F1</th><th scope=\"col\" class=\"n\">images</th></tr></thead>\n<tbody>\n",
         );
         for (label, class) in classes {
@@ -44,7 +45,8 @@ impl Page<'_> {
 
 fn write_average(html: &mut Html, name: &str, averages: &Averages) {
     html.put(
-        "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td></td></tr>\n",
+        "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td><td class=\"n\">{}</td><td \
+         class=\"n\">{}</td><td></td></tr>\n",
         &[&name, &percent(averages.precision), &percent(averages.recall), &percent(averages.f1)],
     );
 }

@@ -74,7 +74,8 @@ impl Page<'_> {
         }
         html.put(
             "</div>\n<p class=\"epoch script\"><label for=\"epoch\">Epoch</label> \
-             <input type=\"range\" id=\"epoch\" min=\"0\" max=\"{}\" value=\"{}\"> <output id=\"epoch-number\">{}</output></p>\n",
+             <input type=\"range\" id=\"epoch\" min=\"0\" max=\"{}\" value=\"{}\"> <output \
+             id=\"epoch-number\">{}</output></p>\n",
             &[&(epochs.len() - 1), &shown, &epochs[shown].epoch],
         );
         write_table(html, &epochs, last.epoch as usize, self.kept);
@@ -86,7 +87,10 @@ impl Page<'_> {
     }
 
     fn write_legend(&self, html: &mut Html, epochs: &[&EpochRecord]) {
-        html.raw("<ul class=\"legend\"><li><span class=\"key training\"></span>training, as it went: augmented, with dropout</li>");
+        html.raw(
+            "<ul class=\"legend\"><li><span class=\"key training\"></span>training, as it went: augmented, with \
+             dropout</li>",
+        );
         if epochs.iter().any(|epoch| epoch.val_loss.is_some()) {
             html.raw("<li><span class=\"key validation\"></span>validation, after the epoch</li>");
         }

@@ -9,19 +9,26 @@ use super::markup::Html;
 use super::page::Page;
 use crate::error::ArtifactError;
 use crate::numbers::{count, grouped};
+use crate::shell::quoted;
 
 /// Classes that are listed with their images.
 const MOST_CLASSES: usize = 300;
 
 impl Page<'_> {
     pub(super) fn write_network(&self, html: &mut Html) {
-        html.raw("<section id=\"network\"><h2>Network</h2>\n<div class=\"scroll\"><table><thead><tr><th scope=\"col\">layer</th>");
+        html.raw(
+            "<section id=\"network\"><h2>Network</h2>\n<div class=\"scroll\"><table><thead><tr><th \
+             scope=\"col\">layer</th>",
+        );
         let Some(network) = &self.network else {
             html.raw("</tr></thead><tbody>\n");
             for layer in &self.run.recipe.layer {
                 html.put("<tr><td>{}</td></tr>\n", &[&layer.kind()]);
             }
-            html.raw("</tbody></table></div>\n<p class=\"note\">The run does not tell the shape of its images.</p></section>\n");
+            html.raw(
+                "</tbody></table></div>\n<p class=\"note\">The run does not tell the shape of its \
+                 images.</p></section>\n",
+            );
             return;
         };
         html.raw(
@@ -40,7 +47,8 @@ impl Page<'_> {
         }
         let (all, trained) = (network.parameters() as u64, network.trained_parameters() as u64);
         html.put(
-            "</tbody><tfoot><tr><td>all</td><td></td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr></tfoot></table></div>\n",
+            "</tbody><tfoot><tr><td>all</td><td></td><td class=\"n\">{}</td><td \
+             class=\"n\">{}</td></tr></tfoot></table></div>\n",
             &[&grouped(all), &grouped(network.macs())],
         );
         if all > trained {
@@ -101,7 +109,10 @@ impl Page<'_> {
         let mut recipe = self.run.recipe.clone();
         recipe.provenance = None;
         let text = recipe.to_toml().map_err(|error| ArtifactError::report(&error))?;
-        html.raw("<section id=\"recipe\"><h2>Recipe</h2>\n<p class=\"note\">Every setting of the run, defaults included.</p>\n");
+        html.raw(
+            "<section id=\"recipe\"><h2>Recipe</h2>\n<p class=\"note\">Every setting of the run, defaults \
+             included.</p>\n",
+        );
         html.raw("<pre tabindex=\"0\"><code class=\"tables\">");
         // Each table in an element of its own, so that no column begins within one.
         for table in text.trim_end().split_inclusive("\n\n") {
@@ -143,7 +154,8 @@ impl Page<'_> {
     pub(super) fn write_again(&self, html: &mut Html) {
         html.raw("<section id=\"reproduce\"><h2>Do it again</h2>\n<p class=\"note\">");
         html.raw(
-            "The first command repeats the run from its folder. On the same version and instruction set it comes to the same bits, \
+            "The first command repeats the run from its folder. On the same version and instruction set it comes to \
+             the same bits, \
              with any number of threads.</p>\n<pre tabindex=\"0\"><code>",
         );
         let folder = self.run.path.display().to_string();
@@ -186,10 +198,4 @@ impl List<'_> {
 /// A shape with the sign that is meant.
 fn times(shape: &dyn Display) -> String {
     shape.to_string().replace(" x ", " \u{d7} ")
-}
-
-/// As a shell takes it for one word.
-fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }

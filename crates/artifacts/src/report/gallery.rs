@@ -9,7 +9,8 @@ impl Page<'_> {
         let losses = &split.analysis.top_losses;
         html.put("<div class=\"block\"><h3>Largest losses <small>{} images</small></h3>\n", &[&split.name()]);
         html.put(
-            "<p class=\"note\">The {} images with the largest loss, the worst first: label, what it was taken for, and how surely.</p>\n<ul class=\"gallery\">\n",
+            "<p class=\"note\">The {} images with the largest loss, the worst first: label, what it was taken for, \
+             and how surely.</p>\n<ul class=\"gallery\">\n",
             &[&losses.len().min(MOST_LOSSES)],
         );
         for loss in losses.iter().take(MOST_LOSSES) {
@@ -28,7 +29,8 @@ impl Page<'_> {
         let shown =
             if issues.len() > MOST_ISSUES { format!("; here the likeliest {MOST_ISSUES}") } else { String::new() };
         html.put(
-            "<p class=\"note\">Confident learning questions {} of {} ({}){}. A question is no verdict: images that are rare or hard to read are among them.</p>\n<ul class=\"gallery\">\n",
+            "<p class=\"note\">Confident learning questions {} of {} ({}){}. A question is no verdict: images that \
+             are rare or hard to read are among them.</p>\n<ul class=\"gallery\">\n",
             &[
                 &grouped(issues.len() as u64),
                 &count(split.analysis.images, "label"),

@@ -55,7 +55,8 @@ impl Page<'_> {
             }
             (RunState::Open, None) => format!("It has had {done} of at most {}.", count(planned as usize, "epoch")),
             (RunState::Interrupted, Some(kept)) => format!(
-                "It was interrupted after {epochs}; the network of epoch {kept} was kept. The test images were not looked at."
+                "It was interrupted after {epochs}; the network of epoch {kept} was kept. The test images were not \
+                 looked at."
             ),
             (RunState::Interrupted, None) => {
                 "It was interrupted in its first epoch, and the network as it was then was kept.".to_owned()

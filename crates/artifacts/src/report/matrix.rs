@@ -51,7 +51,8 @@ impl Page<'_> {
         let counts = &split.analysis.confusion;
         let upright = if names.iter().any(|name| name.chars().count() > 3) { "upright" } else { "" };
         html.put(
-            "<table class=\"matrix {}\"><caption class=\"hidden\">Rows are labels, columns what the images of the {} split were taken for.</caption>\n",
+            "<table class=\"matrix {}\"><caption class=\"hidden\">Rows are labels, columns what the images of the {} \
+             split were taken for.</caption>\n",
             &[&upright, &split.name()],
         );
         html.raw("<thead><tr><td class=\"corner\"><span>label</span><span>taken for</span></td>");
@@ -90,11 +91,13 @@ impl Page<'_> {
         }
         html.raw(
             "<table class=\"pairs\"><thead><tr><th scope=\"col\">label</th><th scope=\"col\">taken for</th>\
-             <th scope=\"col\" class=\"n\">images</th><th scope=\"col\" class=\"n\">of the label</th></tr></thead><tbody>\n",
+             <th scope=\"col\" class=\"n\">images</th><th scope=\"col\" class=\"n\">of the \
+             label</th></tr></thead><tbody>\n",
         );
         for pair in confused.iter().take(MOST_PAIRS) {
             html.put(
-                "<tr><td>{}</td><td>{}</td><td class=\"n\"><button type=\"button\" class=\"open\" data-label=\"{}\" data-as=\"{}\">{}</button></td><td class=\"n\">{} %</td></tr>\n",
+                "<tr><td>{}</td><td>{}</td><td class=\"n\"><button type=\"button\" class=\"open\" data-label=\"{}\" \
+                 data-as=\"{}\">{}</button></td><td class=\"n\">{} %</td></tr>\n",
                 &[
                     &self.class(pair.label),
                     &self.class(pair.predicted),
@@ -144,7 +147,8 @@ fn in_percent(share: f64) -> String {
     }
 }
 
-/// How much colour each shade has, in style rules. Even the faintest is no empty cell, and text can be read on the fullest.
+/// How much colour each shade has, in style rules. Even the faintest is no empty cell, and text can be read on the
+/// fullest.
 pub(super) fn shades() -> String {
     let part = |shade: usize| 16.0 + 59.0 * shade as f64 / (SHADES - 1) as f64;
     (0..SHADES).map(|shade| format!(".s{shade}{{--part:{:.0}%}}", part(shade))).collect()

@@ -29,7 +29,8 @@ const SCRIPT: &str = include_str!("assets/report.js");
 /// A run as one HTML page: learning curves, what is mixed up and which images, calibration, labels that may be wrong,
 /// network, data, recipe and how to do it again. It asks for nothing from anywhere, and stays under 2 MB.
 ///
-/// Whatever the run lacks (it is still going on, has no validation or test split, no stored images) the page does without.
+/// Whatever the run lacks (it is still going on, has no validation or test split, no stored images) the page does
+/// without.
 ///
 /// # Errors
 /// If stored images or predictions do not fit together, or something cannot be written down.
@@ -48,7 +49,11 @@ pub fn html(run: &SavedRun) -> Result<String, ArtifactError> {
     page.write_environment(&mut html);
     page.write_again(&mut html);
     html.raw("</main>\n");
-    html.raw("<dialog id=\"images\" aria-labelledby=\"images-title\"><form method=\"dialog\"><h2 id=\"images-title\">Images</h2><button type=\"submit\" class=\"close\">Close</button></form><p id=\"images-note\" class=\"quiet\"></p><div id=\"images-list\"></div></dialog>\n");
+    html.raw(
+        "<dialog id=\"images\" aria-labelledby=\"images-title\"><form method=\"dialog\"><h2 \
+         id=\"images-title\">Images</h2><button type=\"submit\" class=\"close\">Close</button></form><p \
+         id=\"images-note\" class=\"quiet\"></p><div id=\"images-list\"></div></dialog>\n",
+    );
     html.data("run", &ScriptData::new(&page, curves)).map_err(|error| ArtifactError::report(&error))?;
     html.raw("<script>");
     html.raw(SCRIPT);
@@ -62,7 +67,8 @@ impl Page<'_> {
         // The one script is named by its hash, so that no other could run even if it got into the page.
         let hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
         html.put(
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n",
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src \
+             'unsafe-inline'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n",
             &[&hash],
         );
         html.raw(

@@ -96,8 +96,7 @@ impl<'a> Split<'a> {
 
     /// Images that were classified wrong.
     pub(super) fn wrong(&self) -> u64 {
-        let counts = &self.analysis.confusion;
-        self.analysis.images as u64 - (0..counts.classes()).map(|class| counts.count(class, class)).sum::<u64>()
+        self.analysis.images as u64 - self.analysis.confusion.right()
     }
 
     /// The labels that are probably wrong, the likeliest first.

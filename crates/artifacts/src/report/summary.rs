@@ -31,16 +31,19 @@ impl Page<'_> {
         let other = self.splits.iter().any(|split| split.name() == "validation");
         match split.name() {
             "test" if other => {
-                "Neither training nor the choice of the epoch has seen these images: they say how good the network is. Whoever \
+                "Neither training nor the choice of the epoch has seen these images: they say how good the network \
+                 is. Whoever \
                  looks at these errors and then changes the recipe chooses by them, and the figure is good for nothing \
                  afterwards; the validation images are there for that."
             }
             "test" => {
-                "Training has not seen these images: they say how good the network is. Whoever looks at these errors and then \
+                "Training has not seen these images: they say how good the network is. Whoever looks at these errors \
+                 and then \
                  changes the recipe chooses by them; hold out validation images for that (data.validation)."
             }
             _ => {
-                "Held out from training, and looked at after each epoch to choose the one to keep: these are the images to \
+                "Held out from training, and looked at after each epoch to choose the one to keep: these are the \
+                 images to \
                  learn from what goes wrong."
             }
         }

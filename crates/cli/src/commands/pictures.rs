@@ -108,7 +108,7 @@ fn errors<'a>(
         Some(WrongImage { pixels: pixels(row)?, label, predicted, probability })
     });
     let Some(worst) = worst.collect::<Option<Vec<WrongImage<'_>>>>() else { return };
-    let right: u64 = (0..analysis.classes).map(|class| analysis.confusion.count(class, class)).sum();
+    let right = analysis.confusion.right();
     let counts = (analysis.images - right as usize, analysis.images);
     let subject = Subject { split: &split.split, run: &run.name };
     save(&run.path, "errors.png", || Ok(pictures::errors(&subject, &run.classes(), shape, &worst, counts)?));

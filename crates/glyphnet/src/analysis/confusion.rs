@@ -54,6 +54,11 @@ impl ConfusionMatrix {
         self.counts[label * self.classes + predicted]
     }
 
+    /// Images that were taken for their label.
+    pub fn right(&self) -> u64 {
+        (0..self.classes).map(|class| self.count(class, class)).sum()
+    }
+
     /// Images with this label.
     ///
     /// # Panics

@@ -104,11 +104,10 @@ impl Analysis {
         let confusion = ConfusionMatrix::new(labels, &predicted, classes);
         let per_class: Vec<ClassMetrics> = (0..classes).map(|class| ClassMetrics::new(&confusion, class)).collect();
         let n = labels.len() as f64;
-        let right: u64 = (0..classes).map(|class| confusion.count(class, class)).sum();
         Ok(Analysis {
             images: labels.len(),
             classes,
-            accuracy: right as f64 / n,
+            accuracy: confusion.right() as f64 / n,
             loss: losses.iter().sum::<f64>() / n,
             brier: rows.iter().map(|(label, row)| squared_distance(label, row)).sum::<f64>() / n,
             top: top_accuracy(&rows),

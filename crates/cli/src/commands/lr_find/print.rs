@@ -5,12 +5,13 @@ use std::path::Path;
 
 use glyphnet::recipe::{Recipe, ScheduleConfig};
 use glyphnet::train::{RangeEnd, RangeTest, RatePoint, SUGGESTION_RULE};
+use glyphnet_artifacts::quoted;
 use glyphnet_data::Source;
 use serde::Serialize;
 
 use crate::args::{LrFindArgs, RecipeArgs};
 use crate::commands::text::rate;
-use crate::commands::train::{plan::Plan, quoted};
+use crate::commands::train::plan::Plan;
 use crate::error::CliError;
 use crate::output::Out;
 use crate::terminal::Style;

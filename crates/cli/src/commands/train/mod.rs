@@ -133,9 +133,3 @@ fn check(Plan { recipe, isa, .. }: &Plan, source: &Source) -> Result<(), CliErro
     TrainingData::new(recipe, source)?;
     Ok(())
 }
-
-/// As a shell takes it for one word.
-pub(super) fn quoted(text: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "/._-+=:,@%".contains(c);
-    if text.chars().all(plain) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
-}

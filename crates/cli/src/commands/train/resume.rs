@@ -6,9 +6,10 @@ use glyphnet::Error;
 use glyphnet::nn::Threads;
 use glyphnet::recipe::{OnNan, Recipe};
 use glyphnet::train::{Checkpoint, Metrics, ResumeFrom, RunFolder};
+use glyphnet_artifacts::quoted;
 
 use super::plan::Plan;
-use super::{Job, open, provenance, quoted, tensorboard};
+use super::{Job, open, provenance, tensorboard};
 use crate::args::TrainArgs;
 use crate::error::CliError;
 use crate::output::say;

@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::path::Path;
 
 use glyphnet::train::{FitOptions, Metrics, Outcome, RunFolder};
+use glyphnet_artifacts::quoted;
 use glyphnet_data::{Source, SourceKind};
 
 use super::plan::Plan;
-use super::{quoted, tensorboard};
+use super::tensorboard;
 use crate::commands::report::REPORT;
 use crate::commands::text::{count, grouped, percent};
 use crate::error::CliError;
