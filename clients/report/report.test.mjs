@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -231,3 +231,16 @@ test("tables sort both ways", () =>
     await head.locator("button").click();
     assert.deepEqual(await column(), up.reverse());
   }));
+
+test("without stored images a cell says so", () => {
+  cpSync(join(place, "shapes"), join(place, "bare"), { recursive: true });
+  rmSync(join(place, "bare", "thumbnails.safetensors"));
+  glyphnet("report", "bare");
+  return opened("bare", {}, async (page) => {
+    assert.equal(await page.locator("#validation .cell-text").textContent(), "Point at a cell to read it.");
+    assert.ok(await page.locator("#validation button.image").first().isDisabled());
+    await (await wrongCell(page))[0].click();
+    assert.match(await page.locator("#images-note").textContent(), /none of them is stored with the run$/);
+    assert.equal(await page.locator("#images figure").count(), 0);
+  });
+});

@@ -31,21 +31,16 @@
     for (const button of choosers) button.setAttribute("aria-pressed", String(button.dataset.split === name));
   };
   for (const button of choosers) button.addEventListener("click", () => show(button.dataset.split));
-  const follow = () => {
-    const name = decodeURIComponent(location.hash.slice(1));
-    const section = sections.find((section) => section.id === name);
-    if (section) {
-      show(name);
-      section.scrollIntoView();
-    }
+  const follow = (hash) => {
+    const section = sections.find((section) => `#${section.id}` === hash);
+    if (section) show(section.id);
+    return section;
   };
   if (sections.length > 1) show(sections[0].id);
-  addEventListener("hashchange", follow);
-  for (const link of all("nav.bar a")) {
-    // The address may be the same as before, which is no change of it.
-    link.addEventListener("click", () => { if (link.hash === location.hash) follow(); });
-  }
-  follow();
+  // What a link leads to is there before the browser goes to it.
+  for (const link of all("nav.bar a")) link.addEventListener("click", () => follow(link.hash));
+  addEventListener("hashchange", () => follow(location.hash));
+  follow(location.hash)?.scrollIntoView();
 
   // Learning curves: all panels show the same epoch.
   const range = document.getElementById("epoch");
@@ -160,7 +155,7 @@
   for (const block of all(".matrix-block")) {
     const table = block.querySelector("table");
     const text = block.querySelector(".cell-text");
-    const rest = "Point at a cell to read it, press it to see its images.";
+    const rest = dataOf(splitOf(block)) ? "Point at a cell to read it, press it to see its images." : "Point at a cell to read it.";
     text.textContent = rest;
     const columns = all("thead th", table);
     const labels = all("tbody tr", table).map((row) => Number(row.dataset.label));
