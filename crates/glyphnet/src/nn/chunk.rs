@@ -35,7 +35,7 @@ pub(super) struct Worker {
     scratch: Buffer,
     indices: Vec<u32>,
     /// Gradients at the two boundaries of the stage at hand.
-    gradients: [Buffer; 2],
+    gradients: [Buffer; 3],
     labels: Vec<u32>,
     targets: Vec<f32>,
     /// Gradients that stages gather in an order of their own while a chunk goes back through a segment, one array a stage.
@@ -103,9 +103,9 @@ impl Worker {
         let gathered = plan.stages.iter().map(|stage| stage.op.needs().gathered as u64).fold(0, u64::saturating_add);
         let kept = gathered.saturating_add(Transient::words(plan, most));
         let scratch = kept.saturating_add((plan.scratch() + plan.scratch_indices()) as u64);
-        // Two gradients at a boundary; targets and labels of a group.
+        // Three gradients at a boundary; targets and labels of a group.
         scratch
-            .saturating_add(words(plan.widest_group(most), 2))
+            .saturating_add(words(plan.widest_group(most), 3))
             .saturating_add(words(plan.output + 1, plan.last_group(most)))
     }
 }
@@ -136,7 +136,7 @@ pub(super) struct Work<'a> {
     gathered: &'a mut [Buffer],
     scratch: &'a mut [f32],
     indices: &'a mut [u32],
-    gradients: &'a mut [Buffer; 2],
+    gradients: &'a mut [Buffer; 3],
     labels: &'a mut Vec<u32>,
     targets: &'a mut [f32],
 }
@@ -147,6 +147,17 @@ struct Group {
     first: usize,
     /// Places in the activations.
     slots: Range<usize>,
+}
+
+impl Group {
+    /// Cuts it into parts of so many samples.
+    fn parts(&self, size: usize) -> impl Iterator<Item = Group> + use<> {
+        let (first, slots) = (self.first, self.slots.clone());
+        slots
+            .clone()
+            .step_by(size)
+            .map(move |start| Group { first: first + start - slots.start, slots: start..slots.end.min(start + size) })
+    }
 }
 
 impl<'a> Work<'a> {
@@ -271,14 +282,22 @@ impl<'a> Work<'a> {
 
     fn forward(&mut self, segment: usize, group: &Group, batch: &dyn Batch) {
         let plan = self.context.plan;
-        let pass = self.pass(group.first);
         if segment == 0 {
             let input = self.activations.at_mut(plan, 0, &group.slots);
             for (i, input) in input.chunks_exact_mut(plan.input).enumerate() {
                 batch.fill(group.first + i, input);
             }
         }
-        for i in plan.segments[segment].clone() {
+        let (wide, size) = plan.parts(segment);
+        for part in group.parts(size) {
+            self.forward_stages(wide.clone(), &part);
+        }
+        self.forward_stages(wide.end..plan.segments[segment].end, group);
+    }
+
+    fn forward_stages(&mut self, stages: Range<usize>, group: &Group) {
+        let (plan, pass) = (self.context.plan, self.pass(group.first));
+        for i in stages {
             let (x, y, tape) = self.activations.stage(plan, i, &group.slots);
             plan.stages[i].op.forward(&pass, x, y, tape, self.scratch);
         }
@@ -314,10 +333,11 @@ impl<'a> Work<'a> {
         let pass = self.pass(group.first);
         let range = plan.segments[segment].clone();
         let mut border = segment.checked_sub(1).map(|i| &mut self.coupled[i]);
+        let (wide, part) = plan.parts(segment);
         let lowest = (range.start + usize::from(border.is_some())).max(plan.first_trained);
-        for i in (lowest..range.end).rev() {
+        for i in (lowest.max(wide.end)..range.end).rev() {
             let (x, y, tape) = self.activations.stage(plan, i, &group.slots);
-            let [upper, lower] = self.gradients.each_mut();
+            let [upper, lower, _] = self.gradients.each_mut();
             let dx = match &mut border {
                 Some(border) if i == lowest => Some(border.of(plan.boundary(i), group)),
                 _ => (i > plan.first_trained).then(|| &mut lower[..n * plan.boundary(i)]),
@@ -327,7 +347,10 @@ impl<'a> Work<'a> {
             plan.stages[i].op.backward(&pass, io, tape, self.scratch, self.gradient);
             self.gradients.swap(0, 1);
         }
-        let Some(border) = border else { return };
+        let Some(border) = border else {
+            group.parts(part).for_each(|part| self.backward_part(lowest..wide.end, group, &part));
+            return;
+        };
         let (start, width) = (range.start, plan.stages[range.start].output);
         if lowest == range.end {
             border.of(width, group).copy_from_slice(&self.gradients[0][..n * width]);
@@ -339,6 +362,27 @@ impl<'a> Work<'a> {
             coupled.collect_backward(x, &border[group.slots.start * width..group.slots.end * width], sums);
         } else if let Some(whole) = op.whole() {
             whole.finish(y, tape, border.of(width, group));
+        }
+    }
+
+    /// Back through wide stages with a part of a group, from the group's gradient in `gradients[0]`.
+    fn backward_part(&mut self, stages: Range<usize>, group: &Group, part: &Group) {
+        let (plan, pass, n) = (self.context.plan, self.pass(part.first), part.slots.len());
+        let offset = part.slots.start - group.slots.start;
+        for i in stages.clone().rev() {
+            let (x, y, tape) = self.activations.stage(plan, i, &part.slots);
+            let [first, upper, lower] = self.gradients.each_mut();
+            let width = plan.boundary(i + 1);
+            let (dy, lower) = match i + 1 == stages.end {
+                true => (&mut first[offset * width..][..n * width], upper),
+                false => (&mut upper[..n * width], lower),
+            };
+            let dx = (i > plan.first_trained).then(|| &mut lower[..n * plan.boundary(i)]);
+            let io = Backward { x, y, dy, dx, gathered: &mut self.gathered[i], indices: self.indices };
+            plan.stages[i].op.backward(&pass, io, tape, self.scratch, self.gradient);
+            if i + 1 < stages.end {
+                self.gradients.swap(1, 2);
+            }
         }
     }
 

@@ -16,6 +16,12 @@ use super::layers::fuse;
 /// Bytes of activations that a group may take: a group has as many samples as fit, at least one.
 const GROUP_BYTES: usize = 1024 * 1024;
 
+/// Bytes of activations and their gradients that the part of a group may take that runs through wide stages together.
+const PART_BYTES: usize = 384 * 1024;
+
+/// A boundary is narrow if it has at most this share of the values of the widest.
+const NARROW: usize = 8;
+
 /// One step of a pass: an op and the sizes around it.
 pub(super) struct Stage {
     pub(super) op: Box<dyn Op>,
@@ -119,6 +125,19 @@ impl Plan {
     pub(super) fn group(&self, stages: &Range<usize>) -> usize {
         let sample: usize = (stages.start..=stages.end).map(|i| self.boundary(i)).sum();
         (GROUP_BYTES / (sample * size_of::<f32>())).max(1)
+    }
+
+    /// The stages of a segment that a group runs through in parts, as convolutions gain nothing from more samples than the
+    /// cache holds, whereas the dense layers behind them do; and the samples of a part.
+    pub(super) fn parts(&self, segment: usize) -> (Range<usize>, usize) {
+        let Range { start, end } = self.segments[segment];
+        let widest = (start..=end).map(|i| self.boundary(i)).max().unwrap_or(0);
+        let narrow = |&i: &usize| self.boundary(i) * NARROW <= widest;
+        let wide = end - (start..=end).rev().take_while(narrow).count().min(end - start);
+        // A segment with a border keeps its groups whole: what is collected there is collected once a group.
+        let wide = if segment == 0 { start..wide } else { start..start };
+        let sample: usize = wide.clone().map(|i| self.boundary(i) + self.boundary(i + 1)).sum();
+        (wide, (PART_BYTES / (sample * size_of::<f32>()).max(1)).max(1))
     }
 
     /// The most values that a group has at a boundary of its segment; groups have `most` samples at most.
