@@ -66,7 +66,7 @@ fn draw(run: &str, epochs: &[EpochRecord], best_epoch: u32) -> Result<(Canvas, V
 
 fn signs(epochs: &[EpochRecord], best_epoch: u32) -> Vec<(Sign, String)> {
     let line = |(colour, shape): (RGBColor, Shape), text: &str| (Sign::Line(colour, shape), text.to_owned());
-    let mut signs = vec![line(TRAINING, "training, as it went: augmented, with dropout")];
+    let mut signs = vec![line(TRAINING, "training, as the epoch went")];
     let validated = epochs.iter().any(|epoch| epoch.val_loss.is_some());
     if validated {
         signs.push(line(VALIDATION, "validation, after the epoch"));

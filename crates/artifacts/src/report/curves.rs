@@ -87,10 +87,7 @@ impl Page<'_> {
     }
 
     fn write_legend(&self, html: &mut Html, epochs: &[&EpochRecord]) {
-        html.raw(
-            "<ul class=\"legend\"><li><span class=\"key training\"></span>training, as it went: augmented, with \
-             dropout</li>",
-        );
+        html.raw("<ul class=\"legend\"><li><span class=\"key training\"></span>training, as the epoch went</li>");
         if epochs.iter().any(|epoch| epoch.val_loss.is_some()) {
             html.raw("<li><span class=\"key validation\"></span>validation, after the epoch</li>");
         }
