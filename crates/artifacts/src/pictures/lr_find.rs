@@ -166,8 +166,9 @@ mod tests {
     fn test(from: f64, to: f64, count: u32) -> RangeTest {
         let point = |step: u32| {
             let learning_rate = from * (to / from).powf(f64::from(step) / f64::from((count - 1).max(1)));
-            let smoothed_loss = 0.3 + 2.0 / (1.0 + learning_rate / 1e-3) + (learning_rate / 0.2).powi(3);
-            RatePoint { learning_rate, loss: 1.1 * smoothed_loss, smoothed_loss }
+            let loss = 0.3 + 2.0 / (1.0 + learning_rate / 1e-3) + (learning_rate / 0.2).powi(3);
+            // Smoothing counts no loss as more than a little above the first.
+            RatePoint { learning_rate, loss: 1.1 * loss, smoothed_loss: loss.min(2.8) }
         };
         RangeTest { points: (0..count).map(point).collect(), end: RangeEnd::Diverged, suggestion: Some(0.004) }
     }
@@ -182,13 +183,13 @@ mod tests {
             let share = |axis: &Axis, at: f64| ((at - axis.from) / (axis.to - axis.from)) as f32;
             (left + share(&panel.x, rate.log10()) * (right - left), bottom - share(&panel.y, loss) * (bottom - top))
         };
+        let faint = |(x, y): (f32, f32)| (FAINT.0..FAINT.0 + 30).contains(&canvas.colour((x, y)).0);
         for at in [20, 100, 140] {
             let point = test.points[at];
             assert_eq!(canvas.colour(place(point.learning_rate, point.smoothed_loss)), BLUE, "{point:?}");
             // A line of a pixel and a half seldom covers one whole.
             let (x, y) = place(point.learning_rate, point.loss);
-            let red = [-1.0, 0.0, 1.0].map(|off| canvas.colour((x, y + off)).0).into_iter().min();
-            assert!(red.is_some_and(|red| (FAINT.0..FAINT.0 + 30).contains(&red)), "{point:?}: {red:?}");
+            assert!([-1.0, 0.0, 1.0].iter().any(|off| faint((x, y + off))), "{point:?}");
         }
         for (rate, colour) in [(0.004, GREEN), (0.02, VERMILION)] {
             let (x, y) = place(rate, smoothed_at(&test, rate).unwrap());
@@ -200,7 +201,7 @@ mod tests {
         let above = (left as u32 + 250..canvas.picture.width())
             .filter(|x| (top as u32 - 6..top as u32 - 2).any(|y| canvas.colour((*x as f32, y as f32)) != PAPER));
         assert_eq!(above.count(), 0);
-        let drawn = (right as u32 - 120..right as u32).filter(|x| canvas.colour((*x as f32, top + 2.0)) == BLUE);
+        let drawn = (right as u32 - 120..right as u32).filter(|x| faint((*x as f32, top + 2.0)));
         assert!(drawn.count() > 0, "it is drawn up to the edge");
     }
 
