@@ -97,7 +97,7 @@ fn the_plan_of_the_reference_network() {
     let lines: Vec<String> = text.lines().map(words).collect();
     for line in [
         "training: scalar, 2 threads, batches of 48 in 8 chunks",
-        "segment 1 groups of 2 images",
+        "segment 1 groups of 5 images",
         "conv2d 389,376 conv 3x3, relu: direct",
         "conv2d_1 + max_pool2d 10,616,832 conv 3x3, relu, max-pool 2x2: Winograd 4x4, sparse backward",
         "dense 46,080 dense",

@@ -4,8 +4,9 @@
 
 use glyphnet::model_file::{ModelParts, from_bytes, to_bytes};
 use glyphnet::nn::{
-    Activation, ActivationLayer, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, Kernels, Network,
-    NetworkError, Padding, Pair, Sequential, Threads, Trainer, TrainerError, TrainerOptions,
+    Activation, ActivationLayer, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, Kernels,
+    LayerSpec, Network, NetworkError, Padding, Pair, Pool2d, Sequential, Threads, Trainer, TrainerError,
+    TrainerOptions,
 };
 use glyphnet::recipe::OptimizerConfig;
 use glyphnet::{Images, Isa, Model, Preprocess};
@@ -30,6 +31,23 @@ impl Batch for Ramp {
     }
 }
 
+/// So many samples without any order in their pixels.
+struct Speckled(usize);
+
+impl Batch for Speckled {
+    fn len(&self) -> usize {
+        self.0
+    }
+
+    fn fill(&self, position: usize, input: &mut [f32]) {
+        input.iter_mut().enumerate().for_each(|(i, x)| *x = ((position * 97 + i * i * 31 + i * 7) % 17) as f32 / 17.0);
+    }
+
+    fn label(&self, position: usize) -> u32 {
+        position as u32 % 2
+    }
+}
+
 fn try_trainer(network: Network, batch_size: usize, isa: Isa) -> Result<Trainer, TrainerError> {
     let options = TrainerOptions {
         isa,
@@ -45,6 +63,27 @@ fn try_trainer(network: Network, batch_size: usize, isa: Isa) -> Result<Trainer,
 
 fn trainer(network: Network, batch_size: usize, isa: Isa) -> Trainer {
     try_trainer(network, batch_size, isa).unwrap()
+}
+
+#[test]
+fn a_pool_whose_windows_are_wider_than_its_image_learns_alike_on_every_instruction_set() {
+    let losses = |isa: Isa| {
+        let pool = Pool2d { size: Pair::Both(3), stride: Some(Pair::Both(2)), padding: Padding::SAME };
+        let model = Sequential::new()
+            .add(Conv2d::new(20, 3).activation(Activation::Relu))
+            .add(LayerSpec::MaxPool2d(pool))
+            .add(Flatten {})
+            .add(Dense::new(2));
+        let mut trainer = trainer(model.build(SHAPE, 2, 0).unwrap(), 6, isa);
+        [0.0; 4].map(|_| trainer.step(&Speckled(6), 0.01).loss)
+    };
+    let plain = losses(Isa::SCALAR);
+    assert!(plain[3] < plain[0], "{plain:?}");
+    for isa in Isa::available() {
+        for (loss, plain) in losses(isa).iter().zip(plain) {
+            assert!((loss - plain).abs() < 1e-4 * plain, "{isa}: {loss} instead of {plain}");
+        }
+    }
 }
 
 #[test]

@@ -80,3 +80,28 @@ fn sparse_gradients_equal_dense_ones() {
         }
     }
 }
+
+#[test]
+fn windows_as_wide_as_the_image_are_told_apart_and_wider_ones_do_not_fit() {
+    for (side, window, stride) in [(2, 2, 2), (3, 3, 2), (4, 3, 2), (3, 2, 1)] {
+        for filters in [5, 16, 17] {
+            let (size, pad) = (side + 2, Pad::NONE);
+            let conv =
+                ConvShape { height: size, width: size, channels: 2, filters, kernel: (3, 3), stride: (1, 1), pad };
+            let x = values(&mut Stream::new(19, Purpose::Sample, side as u32, filters as u32), conv.input_len());
+            for pad in [Pad { top: 1, bottom: 1, left: 1, right: 1 }, Pad { top: 0, bottom: 1, left: 0, right: 1 }] {
+                check_input(&conv, (window, window), (stride, stride), pad, true, &x);
+                check_input(&conv, (window, window), (stride, stride), pad, false, &x);
+            }
+            let pool = PoolShape {
+                height: side,
+                width: side,
+                channels: filters,
+                window: (1, side + 1),
+                stride: (1, 1),
+                pad: Pad { top: 0, bottom: 0, left: 1, right: 0 },
+            };
+            assert!(!ConvPool { conv, pool, relu: true }.fits());
+        }
+    }
+}

@@ -34,7 +34,7 @@ pub(super) struct ChunkCoupling {
 pub(super) struct Worker {
     scratch: Buffer,
     indices: Vec<u32>,
-    /// Gradients at the two boundaries of the stage at hand.
+    /// Gradients at the boundaries of the stage at hand, and of the group where a part of it goes back.
     gradients: [Buffer; 3],
     labels: Vec<u32>,
     targets: Vec<f32>,
@@ -197,7 +197,7 @@ impl<'a> Work<'a> {
     fn groups(&self, segment: usize) -> impl Iterator<Item = Group> + use<> {
         let plan = self.context.plan;
         let (samples, whole) = (self.samples.clone(), self.whole);
-        // All about equally large: a last one of few samples would work at a loss.
+        // As equal as they can be: a last one of few samples would work at a loss.
         let groups = samples.len().div_ceil(plan.group(&plan.segments[segment])).max(1);
         let size = samples.len().div_ceil(groups).max(1);
         samples.clone().step_by(size).map(move |first| {

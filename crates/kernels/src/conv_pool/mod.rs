@@ -30,6 +30,12 @@ pub struct ConvPool {
 }
 
 impl ConvPool {
+    /// Whether [`pooled_gradients`] can take it. A winner is found by its offset from the first pixel of its window, and a
+    /// window wider than the image, as padding allows, has several pixels of the same offset.
+    pub fn fits(&self) -> bool {
+        self.pool.window.1 <= self.pool.width
+    }
+
     /// Floats of scratch that [`pooled_gradients`] needs.
     pub fn scratch_len(&self) -> usize {
         // The winners' gradients in two orders, and the padded input or its gradient.
@@ -54,6 +60,7 @@ impl ConvPool {
         let ConvPool { conv, pool, .. } = self;
         let output = (conv.out_height(), conv.out_width(), conv.filters);
         assert_eq!(output, (pool.height, pool.width, pool.channels), "{pool:?} is not behind {conv:?}");
+        assert!(self.fits(), "a window of {pool:?} is wider than the image");
         let n = pool.output_len();
         assert!(side.y.len() == n && side.dy.len() == n && side.argmax.len() == n, "pooled arrays of {pool:?}");
         assert_eq!(x.len(), conv.input_len(), "x is not one sample of {conv:?}");

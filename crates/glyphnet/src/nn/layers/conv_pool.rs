@@ -21,6 +21,9 @@ pub(crate) fn fuse(first: &LayerSpec, second: &LayerSpec, context: &OpContext) -
         _ => return None,
     };
     let shape = ConvPool { conv: conv.shape(context.input)?, pool: pool.shape(context.output)?, relu };
+    if !shape.fits() {
+        return None;
+    }
     Some(Box::new(ConvPoolOp {
         isa: context.isa,
         shape,
