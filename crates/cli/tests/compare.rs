@@ -111,6 +111,45 @@ fn other_data_and_unfinished_runs_are_said() {
 }
 
 #[test]
+fn of_several_runs_p_is_that_of_all_pairs() {
+    let bench = bench();
+    bench.ok(&["train", "--recipe", "bars.toml", "--threads", "2", "--seed", "9", "--out", "four"]);
+    let found = json(&bench, &["one", "two"]);
+    for pair in found["pairs"].as_array().unwrap() {
+        assert_eq!(pair["p_adjusted"], pair["p_value"]);
+    }
+    let found = json(&bench, &["one", "two", "four"]);
+    for pair in found["pairs"].as_array().unwrap() {
+        let [raw, adjusted] = ["p_value", "p_adjusted"].map(|key| pair[key].as_f64().unwrap());
+        assert_eq!(adjusted, (3.0 * raw).min(1.0), "{pair}");
+    }
+    assert!(found["notes"].to_string().contains("no p on validation images for"), "{found}");
+    let text = bench.ok(&["compare", "one", "two", "four"]);
+    assert!(text.contains("multiplied by 3, the number of pairs among 3 runs"), "{text}");
+}
+
+#[test]
+fn folders_that_are_no_runs_are_passed_over_while_two_are_left() {
+    let bench = bench();
+    let ran = bench.run(&["compare", "one", "bars", "two"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("note: bars is left out") && !ran.stdout.contains("bars is"), "{}", ran.stderr);
+}
+
+#[test]
+fn control_characters_in_foreign_files_are_not_printed() {
+    let bench = bench();
+    for file in ["run.toml", "metrics.json"] {
+        let text = bench.read(&format!("two/{file}"));
+        let foreign = text.replace("\"bars\"", "\"bars\\u001b[31m\"");
+        assert!(file != "metrics.json" || foreign != text, "{text}");
+        bench.write(&format!("two/{file}"), foreign);
+    }
+    let text = bench.ok(&["compare", "one", "two"]);
+    assert!(!text.contains('\u{1b}') && text.contains("bars\u{fffd}[31m"), "{text}");
+}
+
+#[test]
 fn what_is_no_run_is_refused() {
     let bench = bench();
     bench.fails(&["compare", "one", "bars"], 1, &["bars: no run: there is no run.toml"]);

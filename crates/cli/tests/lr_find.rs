@@ -26,20 +26,20 @@ fn json(bench: &Bench, more: &[&str]) -> Value {
 #[test]
 fn a_rate_is_suggested_with_its_rule_and_the_setting_to_use() {
     let bench = bars();
-    let ran = bench.run(&asked(&["--threads", "2"]));
+    let ran = bench.run(&asked(&["--threads", "2", "--to", "1e6"]));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let number = |before: &str| -> f64 {
         let line = ran.stdout.lines().find_map(|line| line.strip_prefix(before)).unwrap_or_else(|| panic!("{before}"));
         line.split_whitespace().next().unwrap().parse().unwrap()
     };
     let suggestion = number("suggested learning rate ");
-    assert!((1e-4..=10.0).contains(&suggestion), "{}", ran.stdout);
+    assert!((1e-4..=1e5).contains(&suggestion), "{}", ran.stdout);
     assert!(ran.stdout.contains(glyphnet::train::SUGGESTION_RULE), "{}", ran.stdout);
     assert_eq!(number("the recipe has "), 0.01);
     let setting = format!("glyphnet train --recipe bars.toml --set optimizer.learning_rate={suggestion}");
     assert!(ran.stdout.contains(&setting), "{}", ran.stdout);
     assert!(!ran.stdout.contains("schedule"), "there is none: {}", ran.stdout);
-    assert_eq!(ran.stderr, "bars on bars, 200 steps of 16 images, learning rates from 1e-7 to 10\n");
+    assert_eq!(ran.stderr, "bars on bars, 200 steps of 16 images, learning rates from 1e-7 to 1e6\n");
     // What it says to type works.
     let typed: Vec<&str> = setting.split(' ').skip(1).collect();
     bench.ok(&[&typed[..], &["--fast-run", "--out", "run"]].concat());
@@ -132,12 +132,30 @@ fn where_no_rate_helps_there_is_no_suggestion() {
     let bench = bars();
     let ruin = ["--set", "optimizer.kind=sgd", "--from", "1e37", "--to", "1e38"];
     let said = bench.ok(&asked(&ruin));
-    assert!(said.contains("none: the loss never fell") && !said.contains("glyphnet train"), "{said}");
+    assert!(said.contains("none: the loss fell by less than 2 %") && !said.contains("glyphnet train"), "{said}");
     let found = json(&bench, &ruin);
     assert_eq!((&found["suggestion"], &found["set"]), (&Value::Null, &Value::Null));
     // Too low to see the end: it says so.
     let said = bench.ok(&asked(&["--from", "1e-5", "--to", "1e-3"]));
     assert!(said.contains("still falling") && said.contains("higher --to"), "{said}");
+    assert!(said.contains("too low") && !said.contains("glyphnet train"), "{said}");
+    let said = bench.ok(&asked(&["--from", "1e-9", "--to", "1e-7"]));
+    assert!(said.contains("less than 2 %") && !said.contains("still falling"), "{said}");
+}
+
+#[test]
+fn with_momentum_a_third_is_to_be_tried_as_well() {
+    let bench = bars();
+    for (set, hint) in [
+        (&["optimizer.kind=adam"][..], true),
+        (&["optimizer.kind=rmsprop"], false),
+        (&["optimizer.kind=rmsprop", "optimizer.momentum=0.5"], true),
+    ] {
+        let set: Vec<&str> = set.iter().flat_map(|set| ["--set", set]).collect();
+        let said = bench.ok(&asked(&[&["--to", "1e6"], &set[..]].concat()));
+        assert_eq!(said.contains("try a third"), hint, "{set:?}: {said}");
+        assert!(said.contains("glyphnet train"), "{said}");
+    }
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn draw(subject: &str, test: &RangeTest, present: f64) -> Result<(Canvas, Panel)
     let marked = marked(test, present);
     let rule = match test.suggestion {
         Some(_) => format!("The suggestion is {SUGGESTION_RULE}."),
-        None => "The loss never fell, so there is no suggestion.".to_owned(),
+        None => "The loss fell by less than 2 %, so there is no suggestion.".to_owned(),
     };
     let heading = Heading::new(format!("Learning-rate range test of {subject}"), vec![rule, String::new()]);
     let top = heading.height();

@@ -8,6 +8,7 @@ use glyphnet::recipe::{ChangedSetting, Recipe};
 use glyphnet::saved_run::{RunState, SavedRun};
 use serde::Serialize;
 
+use crate::commands::text::printable;
 use crate::error::CliError;
 
 /// Runs beside each other.
@@ -51,6 +52,8 @@ pub(super) struct Pair {
     pub(super) split: &'static str,
     #[serde(flatten)]
     pub(super) answers: PairedAnswers,
+    /// The p-value times the number of pairs among the runs (Bonferroni), at most 1: the reference was chosen.
+    pub(super) p_adjusted: f64,
 }
 
 impl Comparison {
@@ -62,7 +65,7 @@ impl Comparison {
             runs: runs.iter().zip(names).map(|(run, name)| Figures::new(run, name)).collect(),
             best,
             settings: settings(runs)?,
-            notes: notes(runs, names, same_data),
+            notes: [notes(runs, names, same_data), left_out(runs, names, &pairs)].concat(),
             pairs,
             picture: None,
         })
@@ -76,7 +79,7 @@ impl Figures {
         Figures {
             name: name.to_owned(),
             path: run.path.clone(),
-            recipe: recipe.map(str::to_owned),
+            recipe: recipe.map(printable),
             state: run.state(),
             data_fingerprint: fingerprint(run).map(str::to_owned),
             parameters: run.network().map(|network| network.parameters()),
@@ -111,17 +114,48 @@ fn pairs(runs: &[SavedRun], reference: usize) -> Vec<Pair> {
         let others = runs.iter().enumerate().filter(|(place, _)| *place != reference);
         pairs.extend(others.filter_map(|(run, other)| {
             let answers = PairedAnswers::new(first, other.predictions(split)?)?;
-            Some(Pair { reference, run, split, answers })
+            let p_adjusted = (answers.p_value * possible_pairs(runs.len()) as f64).min(1.0);
+            Some(Pair { reference, run, split, answers, p_adjusted })
         }));
     }
     pairs
+}
+
+/// How many pairs there are among so many runs.
+pub(super) fn possible_pairs(runs: usize) -> usize {
+    runs * runs.saturating_sub(1) / 2
+}
+
+/// Notes on the runs that are not among `pairs` on a split where there could be some.
+fn left_out(runs: &[SavedRun], names: &[String], pairs: &[Pair]) -> Vec<String> {
+    let Some(reference) = pairs.first().map(|pair| pair.reference) else { return Vec::new() };
+    let mut notes = Vec::new();
+    for split in ["validation", "test"] {
+        let missing =
+            |place: usize| place != reference && !pairs.iter().any(|pair| pair.split == split && pair.run == place);
+        let known = |place: usize| runs[place].predictions(split).is_some();
+        if !known(reference) {
+            if (0..runs.len()).any(known) {
+                notes.push(format!("no p on {split} images: {} has no predictions of them", names[reference]));
+            }
+            continue;
+        }
+        for (has, why) in [(true, "predicted other images than"), (false, "no predictions of them, unlike")] {
+            let found = (0..runs.len()).filter(|&place| missing(place) && known(place) == has);
+            let found: Vec<&str> = found.map(|place| names[place].as_str()).collect();
+            if !found.is_empty() {
+                notes.push(format!("no p on {split} images for {}: {why} {}", found.join(", "), names[reference]));
+            }
+        }
+    }
+    notes
 }
 
 /// The settings that differ, then what else does: version, processor, instruction set, threads.
 fn settings(runs: &[SavedRun]) -> Result<Vec<ChangedSetting>, CliError> {
     let recipes: Vec<&Recipe> = runs.iter().map(|run| &run.recipe).collect();
     let mut settings = Recipe::changed_settings(&recipes)?;
-    let noted = |key: &'static str| (key, runs.iter().map(|run| run.noted(key).map(str::to_owned)).collect());
+    let noted = |key: &'static str| (key, runs.iter().map(|run| run.noted(key).map(printable)).collect());
     let threads = runs.iter().map(|run| run.metrics.as_ref().map(|metrics| metrics.threads.to_string()));
     let around: [(&str, Vec<Option<String>>); 4] =
         [noted("glyphnet"), noted("cpu"), noted("simd"), ("threads", threads.collect())];
@@ -155,9 +189,14 @@ fn notes(runs: &[SavedRun], names: &[String], same_data: bool) -> Vec<String> {
         "were interrupted: their test images were not looked at",
     );
     list(
-        &|run| run.state() != RunState::Open && run.validation().is_none(),
-        "held out no images, or had no epoch: it cannot be the best",
-        "held out no images, or had no epoch: none of them can be the best",
+        &|run| run.state() != RunState::Open && run.history.is_empty(),
+        "had no epoch: it cannot be the best",
+        "had no epoch: none of them can be the best",
+    );
+    list(
+        &|run| run.state() != RunState::Open && !run.history.is_empty() && run.validation().is_none(),
+        "held out no images: it cannot be the best",
+        "held out no images: none of them can be the best",
     );
     if !same_data {
         notes.push(

@@ -12,6 +12,7 @@ use glyphnet_data::write_atomic;
 
 use self::figures::Comparison;
 use super::check_png;
+use super::text::printable;
 use crate::args::CompareArgs;
 use crate::error::CliError;
 use crate::output::{Out, say};
@@ -22,7 +23,7 @@ const CHOSEN: &str = "those with the highest validation accuracy";
 pub(crate) fn run(args: CompareArgs, out: &mut Out) -> Result<(), CliError> {
     check_png(&args.out)?;
     check_distinct(&args.runs)?;
-    let runs = args.runs.iter().map(|folder| SavedRun::open(folder)).collect::<Result<Vec<_>, _>>()?;
+    let runs = open(&args.runs)?;
     let names = names(&runs);
     let mut comparison = Comparison::new(&runs, &names)?;
     if runs.iter().any(|run| !run.history.is_empty()) {
@@ -32,6 +33,21 @@ pub(crate) fn run(args: CompareArgs, out: &mut Out) -> Result<(), CliError> {
         say!("note: no run has had an epoch yet: there is nothing to draw");
     }
     if args.json { out.json(&comparison) } else { print::text(&comparison, out) }
+}
+
+/// The runs in `folders`. Folders that are none, as `runs/*` may name, are passed over while two others are left.
+fn open(folders: &[PathBuf]) -> Result<Vec<SavedRun>, CliError> {
+    let (others, mut found): (Vec<&PathBuf>, Vec<&PathBuf>) =
+        folders.iter().partition(|folder| folder.is_dir() && !folder.join("run.toml").exists());
+    if found.len() < 2 {
+        found = folders.iter().collect();
+    } else {
+        for folder in others {
+            let folder = printable(&folder.display().to_string());
+            say!("note: {folder} is left out: no run, there is no run.toml");
+        }
+    }
+    Ok(found.into_iter().map(|folder| SavedRun::open(folder)).collect::<Result<_, _>>()?)
 }
 
 /// Refuses a run that is named twice: it would be compared with itself.
@@ -50,7 +66,7 @@ fn names(runs: &[SavedRun]) -> Vec<String> {
     let distinct: HashSet<&str> = runs.iter().map(|run| run.name.as_str()).collect();
     let name =
         |run: &SavedRun| if distinct.len() == runs.len() { run.name.clone() } else { run.path.display().to_string() };
-    runs.iter().map(name).collect()
+    runs.iter().map(|run| printable(&name(run))).collect()
 }
 
 /// Writes the picture; of more runs than it has room for, those that are best on validation, in the order typed.

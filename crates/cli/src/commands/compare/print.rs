@@ -4,7 +4,7 @@ use std::io::Write as _;
 
 use glyphnet::saved_run::RunState;
 
-use super::figures::{Comparison, Figures};
+use super::figures::{Comparison, Figures, possible_pairs};
 use crate::commands::text::{count, grouped, percent};
 use crate::error::CliError;
 use crate::output::Out;
@@ -122,7 +122,7 @@ fn pairs(comparison: &Comparison, out: &mut Out) -> Result<(), CliError> {
         let answers = &pair.answers;
         let verdict = match answers.only_first == answers.only_second {
             true => "none",
-            false if answers.p_value < RARE => "more than chance",
+            false if pair.p_adjusted < RARE => "more than chance",
             false => "may be chance",
         };
         table.row([
@@ -132,7 +132,7 @@ fn pairs(comparison: &Comparison, out: &mut Out) -> Result<(), CliError> {
             grouped(answers.different),
             grouped(answers.only_first),
             grouped(answers.only_second),
-            if answers.p_value < 1e-4 { "<0.0001".to_owned() } else { format!("{:.4}", answers.p_value) },
+            if pair.p_adjusted < 1e-4 { "<0.0001".to_owned() } else { format!("{:.4}", pair.p_adjusted) },
             verdict.to_owned(),
         ]);
     }
@@ -142,8 +142,13 @@ fn pairs(comparison: &Comparison, out: &mut Out) -> Result<(), CliError> {
         out,
         "p: how often chance alone makes so large a difference (McNemar's exact test); below {RARE} it is rare"
     )?;
-    if comparison.pairs.len() > 1 {
-        writeln!(out, "of 20 differences that are chance one falls below {RARE}")?;
+    let runs = comparison.runs.len();
+    if runs > 2 {
+        let times = possible_pairs(runs);
+        writeln!(
+            out,
+            "p is multiplied by {times}, the number of pairs among {runs} runs: among more pairs chance makes a larger difference"
+        )?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
-use glyphnet::recipe::{Recipe, ScheduleConfig};
+use glyphnet::recipe::{OptimizerConfig, Recipe, ScheduleConfig};
 use glyphnet::train::{RangeEnd, RangeTest, RatePoint, SUGGESTION_RULE};
 use glyphnet_artifacts::quoted;
 use glyphnet_data::Source;
@@ -60,12 +60,16 @@ pub(super) fn json(
 
 pub(super) fn text(args: &LrFindArgs, plan: &Plan, test: &RangeTest, out: &mut Out) -> Result<(), CliError> {
     let style = Style::stdout();
+    let too_low = falling(test);
     match test.suggestion {
         Some(suggestion) => {
             writeln!(out, "suggested learning rate  {}", style.bold(&rate(suggestion)))?;
             writeln!(out, "                         {SUGGESTION_RULE}")?;
+            if too_low {
+                writeln!(out, "                         too low: the loss was still falling at the highest rate")?;
+            }
         }
-        None => writeln!(out, "suggested learning rate  none: the loss never fell")?,
+        None => writeln!(out, "suggested learning rate  none: the loss fell by less than 2 %")?,
     }
     if let Some(lowest) = test.lowest() {
         writeln!(out, "lowest smoothed loss     {:.4} at {}", lowest.smoothed_loss, rate(lowest.learning_rate))?;
@@ -81,18 +85,35 @@ pub(super) fn text(args: &LrFindArgs, plan: &Plan, test: &RangeTest, out: &mut O
              the schedule has after its warm-up, if any, and comes down from."
         )?;
     }
-    if let Some(suggestion) = test.suggestion {
+    if let Some(suggestion) = test.suggestion.filter(|_| !too_low) {
+        if has_momentum(optimizer) {
+            writeln!(out, "\nWith momentum the suggestion tends to be too high: try a third of it as well.")?;
+        }
         writeln!(out, "\nnext:\n  {}", style.green(&train_command(&args.settings, suggestion)))?;
     }
     Ok(())
 }
 
+/// Whether the loss was still falling at the highest rate, and by more than noise may.
+fn falling(test: &RangeTest) -> bool {
+    let ends = [test.lowest(), test.points.last()].map(|point| point.map(|point| point.learning_rate));
+    test.end == RangeEnd::Highest && test.suggestion.is_some() && ends[0] == ends[1]
+}
+
+/// Whether the optimizer goes on in the direction of past gradients.
+fn has_momentum(optimizer: &OptimizerConfig) -> bool {
+    match optimizer {
+        OptimizerConfig::Sgd(config) => config.momentum > 0.0,
+        OptimizerConfig::Rmsprop(config) => config.momentum > 0.0,
+        OptimizerConfig::Adam(_) | OptimizerConfig::Adamw(_) => true,
+    }
+}
+
 /// How the test ended, and what to do where that leaves a question.
 fn end(test: &RangeTest, args: &LrFindArgs) -> String {
     let last = test.points.last().map_or(args.from, |point| point.learning_rate);
-    let falling = test.lowest().is_some_and(|lowest| lowest.learning_rate == last);
     match test.end {
-        RangeEnd::Highest if falling => {
+        RangeEnd::Highest if falling(test) => {
             format!("at {}, where the loss was still falling: try a higher --to", rate(last))
         }
         RangeEnd::Highest => format!("at {}, the highest rate", rate(last)),
