@@ -106,6 +106,7 @@ fn other_data_and_unfinished_runs_are_said() {
     bench.ok(&["train", "--recipe", "bars.toml", "--threads", "2", "--seed", "9", "--out", "elsewhere/one"]);
     let seeds = bench.ok(&["compare", "one", "elsewhere/one"]);
     assert!(seeds.contains("held out different images") && seeds.contains("elsewhere/one"), "{seeds}");
+    assert!(seeds.contains("no p on validation images for"), "{seeds}");
     // On test, which is the same for both, they are compared all the same.
     assert!(seeds.lines().any(|line| line.contains(" test ") && line.contains(" 30 ")), "{seeds}");
 }

@@ -60,12 +60,19 @@ impl Comparison {
     pub(super) fn new(runs: &[SavedRun], names: &[String]) -> Result<Comparison, CliError> {
         let same_data = runs.windows(2).all(|pair| fingerprint(&pair[0]) == fingerprint(&pair[1]));
         let best = if same_data { best(runs) } else { None };
-        let pairs = if same_data { pairs(runs, best.unwrap_or(0)) } else { Vec::new() };
+        let (pairs, unpaired) = match same_data {
+            true => {
+                let pairs = pairs(runs, best.unwrap_or(0));
+                let unpaired = left_out(runs, names, best.unwrap_or(0), &pairs);
+                (pairs, unpaired)
+            }
+            false => Default::default(),
+        };
         Ok(Comparison {
             runs: runs.iter().zip(names).map(|(run, name)| Figures::new(run, name)).collect(),
             best,
             settings: settings(runs)?,
-            notes: [notes(runs, names, same_data), left_out(runs, names, &pairs)].concat(),
+            notes: [notes(runs, names, same_data), unpaired].concat(),
             pairs,
             picture: None,
         })
@@ -127,8 +134,7 @@ pub(super) fn possible_pairs(runs: usize) -> usize {
 }
 
 /// Notes on the runs that are not among `pairs` on a split where there could be some.
-fn left_out(runs: &[SavedRun], names: &[String], pairs: &[Pair]) -> Vec<String> {
-    let Some(reference) = pairs.first().map(|pair| pair.reference) else { return Vec::new() };
+fn left_out(runs: &[SavedRun], names: &[String], reference: usize, pairs: &[Pair]) -> Vec<String> {
     let mut notes = Vec::new();
     for split in ["validation", "test"] {
         let missing =
