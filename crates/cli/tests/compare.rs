@@ -99,6 +99,10 @@ fn other_data_and_unfinished_runs_are_said() {
     let found = json(&bench, &["going", "stopped"]);
     assert_eq!((&found["best"], &found["runs"][0]["train_seconds"]), (&0.into(), &Value::Null));
     assert_eq!(found["pairs"], serde_json::json!([]));
+    let history =
+        "epoch,train_loss,train_accuracy,val_loss,val_accuracy,learning_rate,seconds\n1,1,0.5,NaN,NaN,0.01,1\n";
+    bench.write("going/history.csv", history);
+    assert_eq!(json(&bench, &["going", "stopped"])["best"], 1, "no number is never the best");
     let others = json(&bench, &["one", "three"]);
     assert_eq!((&others["best"], &others["pairs"]), (&Value::Null, &serde_json::json!([])));
     let notes = others["notes"].to_string();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use glyphnet::recipe::Recipe;
-use glyphnet::saved_run::{DataFacts, SavedRun, Thumbnails, write_thumbnails};
+use glyphnet::saved_run::{DataFacts, RunState, SavedRun, Thumbnails, write_thumbnails};
 use glyphnet::train::{Metrics, Outcome, TrainingData};
 use glyphnet::{Dataset, ImageShape};
 
@@ -56,6 +56,7 @@ fn write_metrics(path: &Path, outcome: &Outcome) {
         data_wait_seconds: 0.0,
         validation: outcome.validation,
         test: outcome.test,
+        interrupted: outcome.interrupted,
         extended: outcome.extended.clone(),
     };
     fs::write(path.join("metrics.json"), serde_json::to_string(&metrics).unwrap()).unwrap();
@@ -157,6 +158,47 @@ fn what_an_extended_run_had_come_to_before_is_left_out() {
 }
 
 #[test]
+fn an_interrupted_run_is_never_taken_for_a_finished_one() {
+    let place = tempfile::tempdir().unwrap();
+    let all = recipe().with_overrides(&["data.validation=0"]).unwrap();
+    for (steps, state) in [(None, RunState::Finished), (Some(STEPS_PER_EPOCH + 2), RunState::Interrupted)] {
+        let path = place.path().join(format!("{state:?}"));
+        let outcome = begin(&all, &path, &mut steps.map(stop_after).unwrap_or_default()).unwrap();
+        write_recipe(&path, all.clone());
+        write_metrics(&path, &outcome);
+        assert_eq!(SavedRun::open(&path).unwrap().state(), state, "nothing is held out");
+    }
+    // Extended, and interrupted while the network of before is still the best.
+    let path = place.path().join("extended");
+    run(&path, None);
+    assert_eq!(SavedRun::open(&path).unwrap().state(), RunState::Finished);
+    let longer = recipe().with_overrides(&["train.epochs=9"]).unwrap();
+    let outcome = extend(&longer, &path, &mut stop_after(1)).unwrap();
+    write_metrics(&path, &outcome);
+    let read = SavedRun::open(&path).unwrap();
+    assert_eq!((read.predictions("validation").is_some(), read.state()), (true, RunState::Interrupted));
+}
+
+#[test]
+fn predictions_without_metrics_are_left_out() {
+    let place = tempfile::tempdir().unwrap();
+    run(place.path(), None);
+    fs::remove_file(place.path().join("metrics.json")).unwrap();
+    let run = SavedRun::open(place.path()).unwrap();
+    assert_eq!((run.state(), run.predictions.len(), run.thumbnails.len()), (RunState::Open, 0, 0));
+}
+
+#[test]
+fn the_network_has_the_layers_that_were_trained() {
+    let place = tempfile::tempdir().unwrap();
+    let outcome = run(place.path(), None);
+    let network = SavedRun::open(place.path()).unwrap().network().unwrap();
+    assert_eq!(network.layers(), outcome.model.network().layers());
+    assert_eq!(network.parameters(), outcome.model.network().parameters());
+    assert!(network.weights().iter().all(|&weight| weight == 0.0), "nothing is drawn for it");
+}
+
+#[test]
 fn a_folder_that_is_no_run_says_what_it_holds() {
     let place = tempfile::tempdir().unwrap();
     assert!(refusal(place.path()).contains("there is no run.toml, it is empty"));
@@ -198,6 +240,11 @@ fn damaged_files_are_named() {
     refused("run.toml", &changed("run.toml", "[8, 8, 7, 7]", "[8, 8, 7, 8]"), "do not add up");
     refused("run.toml", &changed("run.toml", "[8, 8, 7, 7]", "[8, 8, 14]"), "test counts 3 classes of 4");
     refused("run.toml", &changed("run.toml", "height = 4", "height = 0"), "provenance.data: images of");
+    refused(
+        "run.toml",
+        &changed("run.toml", "height = 4\nwidth = 4", "height = 4294967296\nwidth = 4294967296"),
+        "large",
+    );
     refused("run.toml", &changed("run.toml", "images = 30", "images = true"), "provenance.data: ");
     let named = changed("run.toml", "split = \"test\"", "split = \"other\"");
     fs::write(path.join("run.toml"), named).unwrap();

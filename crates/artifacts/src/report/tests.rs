@@ -83,6 +83,7 @@ fn run(classes: usize, images: usize, shape: ImageShape, stored: usize) -> Saved
         data_wait_seconds: 0.2,
         validation: Some(score(&validation)),
         test: Some(score(&test)),
+        interrupted: false,
         extended: Vec::new(),
     };
     let facts = DataFacts {

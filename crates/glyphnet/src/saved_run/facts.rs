@@ -13,6 +13,8 @@ use crate::train::TrainingData;
 const MOST_CLASSES: usize = 1000;
 /// Nor are names that are longer than this together, in bytes: a recipe has at most 1 MiB.
 const LONGEST_NAMES: usize = 256 << 10;
+/// More values than a network takes for one image.
+const LARGEST_IMAGE: usize = 1 << 28;
 /// The key of `[provenance]`.
 const KEY: &str = "data";
 
@@ -88,8 +90,11 @@ impl DataFacts {
 
     /// Whether the numbers fit together.
     fn check(&self) -> Result<(), String> {
-        if self.image.is_empty() {
-            return Err(format!("images of {} hold nothing", self.image));
+        let ImageShape { height, width, channels } = self.image;
+        match height.checked_mul(width).and_then(|pixels| pixels.checked_mul(channels)) {
+            Some(0) => return Err(format!("images of {} hold nothing", self.image)),
+            Some(values) if values <= LARGEST_IMAGE => {}
+            _ => return Err(format!("images of {} are too large", self.image)),
         }
         for SplitFacts { split, images, per_class } in &self.splits {
             let Some(counts) = per_class else { continue };

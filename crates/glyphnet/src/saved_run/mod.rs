@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::Error;
 use crate::analysis::Rows;
 use crate::evaluate::{SavedSplit, Score, read_predictions};
-use crate::nn::{Network, Sequential};
+use crate::nn::Network;
 use crate::read_file::read_run_file;
 use crate::recipe::Recipe;
 use crate::train::history::{EpochRecord, History};
@@ -104,14 +104,15 @@ impl SavedRun {
     pub fn state(&self) -> RunState {
         match &self.metrics {
             None => RunState::Open,
-            // Whatever was held out is measured at the end.
-            Some(metrics)
-                if self.predictions.is_empty() && (metrics.validation.is_some() || metrics.best_epoch == 0) =>
-            {
-                RunState::Interrupted
-            }
+            Some(metrics) if metrics.interrupted || self.was_interrupted(metrics) => RunState::Interrupted,
             Some(_) => RunState::Finished,
         }
+    }
+
+    /// Whether this is a run of an older version, which did not note it, that was interrupted: whatever was held out is
+    /// measured at the end.
+    fn was_interrupted(&self, metrics: &Metrics) -> bool {
+        self.predictions.is_empty() && (metrics.validation.is_some() || metrics.best_epoch == 0)
     }
 
     /// What its best network so far is worth on the validation images; `None` where there are none, or no epoch is over.
@@ -124,12 +125,10 @@ impl SavedRun {
         metrics.validation
     }
 
-    /// The network as it is before training: its layers and shapes are those of the trained one. `None` where the shape
-    /// of the images was not noted.
+    /// The layers and shapes of the network, with every value zero. `None` where the shape of the images was not noted.
     pub fn network(&self) -> Option<Network> {
         let facts = self.facts.as_ref()?;
-        let layers = Sequential::from(self.recipe.layer.clone());
-        layers.build(facts.image, self.classes().len(), self.recipe.train.seed).ok()
+        Network::empty(&self.recipe.layer, facts.image, self.classes().len()).ok()
     }
 
     /// What `run.toml` notes under `[provenance]`.
@@ -176,9 +175,9 @@ impl SavedRun {
 
     /// Drops what is of an earlier network, where the run goes on or was interrupted after it was extended.
     fn leave_out_the_past(&mut self) -> Result<(), Error> {
-        let Some(metrics) = self.metrics.take() else { return Ok(()) };
         let predictions = std::mem::take(&mut self.predictions);
-        if metrics.epochs_run as usize == self.history.len() {
+        let epochs = self.history.len();
+        if let Some(metrics) = self.metrics.take().filter(|metrics| metrics.epochs_run as usize == epochs) {
             for split in predictions {
                 let path = || self.path.join("predictions.safetensors");
                 if belongs(&split, &metrics).map_err(|reason| Error::Damaged { path: path(), reason })? {

@@ -50,6 +50,9 @@ pub struct Metrics {
     pub validation: Option<Score>,
     /// On the test split; `null` where there is none, it has no labels, or the run was interrupted.
     pub test: Option<Score>,
+    /// Whether the run was asked to stop before its end. Absent where it was not, and in runs of older versions.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub interrupted: bool,
     /// Each time that the run was given another length: what it had come to. Absent where it never was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extended: Vec<Extension>,

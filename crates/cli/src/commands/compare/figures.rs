@@ -105,12 +105,15 @@ fn fingerprint(run: &SavedRun) -> Option<&str> {
     run.noted("data_fingerprint")
 }
 
-/// The highest validation accuracy, of equal ones the lowest loss; one run alone is not the best of any.
+/// The highest validation accuracy, of equal ones the lowest loss; one run alone is not the best of any, and none is
+/// where that is no number.
 fn best(runs: &[SavedRun]) -> Option<usize> {
     let mut scores: Vec<(usize, Score)> =
         runs.iter().enumerate().filter_map(|(place, run)| Some((place, run.validation()?))).collect();
+    let several = scores.len() > 1;
+    scores.retain(|(_, score)| !score.accuracy.is_nan() && !score.loss.is_nan());
     scores.sort_by(|(_, a), (_, b)| b.accuracy.total_cmp(&a.accuracy).then(a.loss.total_cmp(&b.loss)));
-    scores.first().filter(|_| scores.len() > 1).map(|(place, _)| *place)
+    scores.first().filter(|_| several).map(|(place, _)| *place)
 }
 
 /// Every other run against `reference`, where both predicted the same images.

@@ -34,6 +34,7 @@ pub(super) fn write_metrics(
         data_wait_seconds: outcome.data_wait_seconds,
         validation: outcome.validation,
         test: outcome.test,
+        interrupted: outcome.interrupted,
         extended: outcome.extended.clone(),
     };
     let text = serde_json::to_string_pretty(&metrics)? + "\n";
