@@ -107,6 +107,35 @@ fn an_interrupted_run_has_a_report() {
     assert!(bench.path("run/curves.png").exists() && !bench.path("run/confusion.png").exists());
 }
 
+/// Makes the first probability of a split no number, and its loss, as they are where a network diverged.
+fn diverge(bench: &Bench, split: &str) {
+    let (mut bytes, mut metrics): (Vec<u8>, Value) = (
+        fs::read(bench.path("run/predictions.safetensors")).unwrap(),
+        serde_json::from_slice(&fs::read(bench.path("run/metrics.json")).unwrap()).unwrap(),
+    );
+    let begin = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..begin]).unwrap();
+    let offset = header[format!("{split}/probabilities")]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[begin + offset..begin + offset + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    metrics[split]["loss"] = Value::Null;
+    bench.write("run/predictions.safetensors", bytes);
+    bench.write("run/metrics.json", metrics.to_string());
+}
+
+#[test]
+fn a_diverged_run_has_a_report_and_curves() {
+    let bench = trained();
+    diverge(&bench, "validation");
+    for picture in ["curves.png", "confusion.png"] {
+        fs::remove_file(bench.path(&format!("run/{picture}"))).unwrap();
+    }
+    let output = bench.command(&REPORT).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("no pictures of the validation images"), "{said}");
+    assert!(bench.path("run/curves.png").exists() && !bench.path("run/confusion.png").exists());
+    assert!(bench.read(PAGE).contains("loss NaN"));
+}
+
 #[test]
 fn damaged_files_are_named_and_the_report_stays() {
     let bench = trained();

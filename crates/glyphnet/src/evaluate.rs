@@ -4,20 +4,27 @@ mod saved;
 
 use glyphnet_data::Dataset;
 use glyphnet_kernels::{LossOptions, softmax_cross_entropy_loss};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::nn::Threads;
 use crate::{Error, Model, Predictions};
 
+pub(crate) use saved::read_predictions_without;
 pub use saved::{SavedSplit, SplitPredictions, predictions_from_bytes, read_predictions, write_predictions};
 
 /// Mean loss and share of right answers.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Score {
-    /// Mean cross-entropy, without label smoothing or class weights.
+    /// Mean cross-entropy, without label smoothing or class weights. That of a diverged network may be no finite number:
+    /// as JSON it is `null`, which is read as NaN.
+    #[serde(deserialize_with = "null_is_nan")]
     pub loss: f64,
     /// Share of images classified right, in `[0, 1]`.
     pub accuracy: f64,
+}
+
+fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 
 /// What one pass over labelled images gave.

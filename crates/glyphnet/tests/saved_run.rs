@@ -9,6 +9,7 @@ use glyphnet::recipe::Recipe;
 use glyphnet::saved_run::{DataFacts, RunState, SavedRun, Thumbnails, write_thumbnails};
 use glyphnet::train::{Metrics, Outcome, TrainingData};
 use glyphnet::{Dataset, ImageShape};
+use serde_json::Value;
 
 #[path = "common/rows.rs"]
 mod rows;
@@ -68,6 +69,21 @@ fn run(path: &Path, steps: Option<usize>) -> Outcome {
     write_recipe(path, recipe());
     write_metrics(path, &outcome);
     outcome
+}
+
+/// Makes the first probability of a split no number, and its loss, as they are where a network diverged.
+fn diverge(path: &Path, split: &str) {
+    let (mut bytes, mut metrics): (Vec<u8>, Value) = (
+        fs::read(path.join("predictions.safetensors")).unwrap(),
+        serde_json::from_slice(&fs::read(path.join("metrics.json")).unwrap()).unwrap(),
+    );
+    let begin = 8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let header: Value = serde_json::from_slice(&bytes[8..begin]).unwrap();
+    let offset = header[format!("{split}/probabilities")]["data_offsets"][0].as_u64().unwrap() as usize;
+    bytes[begin + offset..begin + offset + 4].copy_from_slice(&f32::NAN.to_le_bytes());
+    metrics[split]["loss"] = Value::Null;
+    fs::write(path.join("predictions.safetensors"), bytes).unwrap();
+    fs::write(path.join("metrics.json"), metrics.to_string()).unwrap();
 }
 
 fn refusal(path: &Path) -> String {
@@ -177,6 +193,21 @@ fn an_interrupted_run_is_never_taken_for_a_finished_one() {
     write_metrics(&path, &outcome);
     let read = SavedRun::open(&path).unwrap();
     assert_eq!((read.predictions("validation").is_some(), read.state()), (true, RunState::Interrupted));
+}
+
+#[test]
+fn a_diverged_run_is_read_without_what_is_no_number() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path();
+    run(path, None);
+    diverge(path, "validation");
+    let read = SavedRun::open(path).unwrap();
+    assert_eq!((read.state(), read.diverged()), (RunState::Finished, vec!["validation"]));
+    assert!(read.validation().unwrap().loss.is_nan() && read.predictions("validation").is_none());
+    assert!(read.predictions("test").is_some() && read.thumbnails("validation").is_none());
+    diverge(path, "test");
+    let read = SavedRun::open(path).unwrap();
+    assert_eq!((read.state(), read.predictions.len(), read.thumbnails.len()), (RunState::Finished, 0, 0));
 }
 
 #[test]

@@ -77,7 +77,15 @@ fn curves(run: &SavedRun) {
 
 /// The images that pictures are of, with what there is to say about them.
 fn held_out(run: &SavedRun) -> Option<(&SavedSplit, Analysis)> {
-    let split = run.predictions("validation").or_else(|| run.predictions("test"))?;
+    let diverged = run.diverged();
+    let of = ["validation", "test"]
+        .into_iter()
+        .find(|split| diverged.contains(split) || run.predictions(split).is_some())?;
+    if diverged.contains(&of) {
+        say!("note: no pictures of the {of} images: the network diverged, its loss on them is no finite number");
+        return None;
+    }
+    let split = run.predictions(of)?;
     match Analysis::new(&split.labels, &split.probabilities, split.classes) {
         Ok(analysis) => Some((split, analysis)),
         Err(error) => {

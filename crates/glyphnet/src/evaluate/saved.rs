@@ -88,6 +88,12 @@ pub fn read_predictions(path: &Path) -> Result<Vec<SavedSplit>, Error> {
     predictions_from_bytes(&read_run_file(path, LARGEST)?, path)
 }
 
+/// The same without these splits, which need not be in order.
+pub(crate) fn read_predictions_without(path: &Path, left_out: &[&str]) -> Result<Vec<SavedSplit>, Error> {
+    parse_without(&read_run_file(path, LARGEST)?, left_out)
+        .map_err(|reason| Error::Damaged { path: path.to_owned(), reason })
+}
+
 /// The same of the bytes of such a file; `origin` names them in errors.
 ///
 /// # Errors
@@ -97,11 +103,15 @@ pub fn predictions_from_bytes(bytes: &[u8], origin: &Path) -> Result<Vec<SavedSp
 }
 
 fn parse(bytes: &[u8]) -> Result<Vec<SavedSplit>, String> {
+    parse_without(bytes, &[])
+}
+
+fn parse_without(bytes: &[u8], left_out: &[&str]) -> Result<Vec<SavedSplit>, String> {
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let mut splits: Vec<SavedSplit> = Vec::new();
     for part in [Part::Train, Part::Validation, Part::Test] {
         let prefix = format!("{part}/");
-        if tensors::begins(&tensors, &prefix) {
+        if !left_out.contains(&part.to_string().as_str()) && tensors::begins(&tensors, &prefix) {
             let split = parse_split(&tensors, part)?;
             if let Some(other) = splits.iter().find(|other| other.classes != split.classes) {
                 let (a, b) = (other.classes, split.classes);
@@ -110,7 +120,7 @@ fn parse(bytes: &[u8]) -> Result<Vec<SavedSplit>, String> {
             splits.push(split);
         }
     }
-    if splits.is_empty() { Err("it holds no split".to_owned()) } else { Ok(splits) }
+    if splits.is_empty() && left_out.is_empty() { Err("it holds no split".to_owned()) } else { Ok(splits) }
 }
 
 fn parse_split(tensors: &SafeTensors<'_>, part: Part) -> Result<SavedSplit, String> {

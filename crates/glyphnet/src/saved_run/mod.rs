@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::analysis::Rows;
-use crate::evaluate::{SavedSplit, Score, read_predictions};
+use crate::evaluate::{SavedSplit, Score, read_predictions_without};
 use crate::nn::Network;
 use crate::read_file::read_run_file;
 use crate::recipe::Recipe;
@@ -47,7 +47,8 @@ pub struct SavedRun {
     pub history: Vec<EpochRecord>,
     /// What it came to; `None` until it is finished or interrupted.
     pub metrics: Option<Metrics>,
-    /// What its network says to validation and test images; none until it is finished.
+    /// What its network says to validation and test images; none until it is finished, nor of those that it
+    /// [diverged](SavedRun::diverged) on.
     pub predictions: Vec<SavedSplit>,
     /// Some of these images, at most one entry for each of the splits that have predictions; none in runs of older
     /// versions.
@@ -78,6 +79,9 @@ impl SavedRun {
         let damaged = |reason| Error::Damaged { path: file("run.toml"), reason };
         let facts = DataFacts::noted(&recipe).map_err(damaged)?;
         let history = if_there(&file("history.csv"), read_history)?.unwrap_or_default();
+        let metrics = if_there(&file("metrics.json"), read_metrics)?;
+        let diverged = metrics.as_ref().map(diverged).unwrap_or_default();
+        let predictions = |path: &Path| read_predictions_without(path, &diverged);
         let mut run = SavedRun {
             // Without the slash that a shell puts behind it.
             path: folder.components().collect(),
@@ -85,10 +89,11 @@ impl SavedRun {
             recipe,
             facts,
             history: history.records().to_vec(),
-            metrics: if_there(&file("metrics.json"), read_metrics)?,
-            predictions: if_there(&file("predictions.safetensors"), read_predictions)?.unwrap_or_default(),
+            metrics,
+            predictions: if_there(&file("predictions.safetensors"), predictions)?.unwrap_or_default(),
             thumbnails: if_there(&file("thumbnails.safetensors"), read_thumbnails)?.unwrap_or_default(),
         };
+        run.thumbnails.retain(|thumbnails| !diverged.contains(&thumbnails.split.as_str()));
         run.check()?;
         run.leave_out_the_past()?;
         Ok(run)
@@ -112,7 +117,8 @@ impl SavedRun {
     /// Whether this is a run of an older version, which did not note it, that was interrupted: whatever was held out is
     /// measured at the end.
     fn was_interrupted(&self, metrics: &Metrics) -> bool {
-        self.predictions.is_empty() && (metrics.validation.is_some() || metrics.best_epoch == 0)
+        self.predictions.is_empty()
+            && (metrics.validation.is_some_and(|score| score.loss.is_finite()) || metrics.best_epoch == 0)
     }
 
     /// What its best network so far is worth on the validation images; `None` where there are none, or no epoch is over.
@@ -129,6 +135,11 @@ impl SavedRun {
     pub fn network(&self) -> Option<Network> {
         let facts = self.facts.as_ref()?;
         Network::empty(&self.recipe.layer, facts.image, self.classes().len()).ok()
+    }
+
+    /// The splits on which the loss of its network is no finite number. What it says to their images is left out.
+    pub fn diverged(&self) -> Vec<&'static str> {
+        self.metrics.as_ref().map(diverged).unwrap_or_default()
     }
 
     /// What `run.toml` notes under `[provenance]`.
@@ -190,6 +201,12 @@ impl SavedRun {
         self.thumbnails.retain(|thumbnails| kept.contains(&thumbnails.split.as_str()));
         Ok(())
     }
+}
+
+fn diverged(metrics: &Metrics) -> Vec<&'static str> {
+    let scores = [("validation", metrics.validation), ("test", metrics.test)];
+    let diverged = scores.iter().filter(|(_, score)| score.is_some_and(|score| !score.loss.is_finite()));
+    diverged.map(|(split, _)| *split).collect()
 }
 
 /// Whether these predictions are those that were measured. Only of a run that was extended they may be older.
