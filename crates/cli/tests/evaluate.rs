@@ -4,14 +4,12 @@
 
 mod common;
 
-use common::{BARS_RECIPE, Bench, csv_bars, write_idx_bars};
+use common::{Bench, csv_bars, write_idx_bars};
 use serde_json::Value;
 
 /// A run in `runs/bars-1` of the bars, which hold out 24 of 120 images.
 fn trained() -> Bench {
-    let bench = Bench::new();
-    write_idx_bars(&bench, "bars", 120, 30);
-    bench.write("bars.toml", BARS_RECIPE);
+    let bench = Bench::bars();
     bench.ok(&["train", "--recipe", "bars.toml", "--threads", "2"]);
     bench
 }

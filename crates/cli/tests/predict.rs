@@ -4,14 +4,12 @@
 
 mod common;
 
-use common::{BARS_RECIPE, Bench, bar_image, colour_png, csv_bars, png, write_idx_bars};
+use common::{BARS_RECIPE, Bench, bar_image, colour_png, csv_bars, png};
 use serde_json::Value;
 
 /// A run in `run/` that has learned the bars.
 fn trained() -> Bench {
-    let bench = Bench::new();
-    write_idx_bars(&bench, "bars", 120, 30);
-    bench.write("bars.toml", BARS_RECIPE);
+    let bench = Bench::bars();
     bench.ok(&["train", "--recipe", "bars.toml", "--out", "run", "--threads", "2"]);
     bench
 }

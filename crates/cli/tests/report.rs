@@ -8,7 +8,7 @@ use std::fs;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{BARS_RECIPE, Bench, colour_png, write_idx_bars};
+use common::{Bench, colour_png};
 use serde_json::Value;
 
 const REPORT: [&str; 2] = ["report", "run"];
@@ -16,17 +16,9 @@ const PAGE: &str = "run/report.html";
 /// No page is larger, in bytes.
 const MOST: usize = 2_000_000;
 
-/// A folder with the bars and a recipe for them.
-fn bench() -> Bench {
-    let bench = Bench::new();
-    write_idx_bars(&bench, "bars", 120, 30);
-    bench.write("bars.toml", BARS_RECIPE);
-    bench
-}
-
-/// The same, and a run in `run/` that has learned next to nothing, so that there are errors.
+/// The bars, and a run in `run/` that has learned next to nothing, so that there are errors.
 fn trained() -> Bench {
-    let bench = bench();
+    let bench = Bench::bars();
     bench.ok(&["train", "--recipe", "bars.toml", "--out", "run", "--set", "optimizer.learning_rate=1e-6"]);
     bench
 }
@@ -79,7 +71,7 @@ fn runs_of_older_versions_have_a_report_without_images() {
 
 #[test]
 fn a_run_that_trains_has_a_report() {
-    let bench = bench();
+    let bench = Bench::bars();
     let mut child = training(&bench, "100000");
     assert!(bench.path(PAGE).exists(), "training wrote none");
     fs::remove_file(bench.path(PAGE)).unwrap();
@@ -96,7 +88,7 @@ fn a_run_that_trains_has_a_report() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_has_a_report() {
-    let bench = bench();
+    let bench = Bench::bars();
     let mut child = training(&bench, "100000");
     let sent = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(sent.success());
@@ -190,7 +182,7 @@ fn mixed(mut x: u32) -> u32 {
 
 #[test]
 fn colour_images_that_are_noise_and_long_names_fit_into_a_page() {
-    let bench = bench();
+    let bench = Bench::bars();
     let names = ["Ankle boots & sandals <of all sizes>, \"with\" laces", "日本語のとても長いクラス名、もっと長い", "c"];
     // 64 x 64, so that they are stored smaller.
     let noise = |seed: u32| (0..64 * 64 * 3).map(move |i| mixed(i + seed * 12_289) as u8);

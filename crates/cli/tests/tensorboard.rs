@@ -5,14 +5,7 @@
 
 mod common;
 
-use common::{BARS_RECIPE, Bench, files_in, write_idx_bars};
-
-fn bench() -> Bench {
-    let bench = Bench::new();
-    write_idx_bars(&bench, "bars", 120, 30);
-    bench.write("bars.toml", BARS_RECIPE);
-    bench
-}
+use common::{Bench, files_in};
 
 const TRAIN: [&str; 5] = ["train", "--recipe", "bars.toml", "--out", "run"];
 
@@ -41,7 +34,7 @@ fn check(bench: &Bench, epochs: usize) {
 
 #[test]
 fn each_epoch_and_each_picture_is_there_once() {
-    let bench = bench();
+    let bench = Bench::bars();
     let text = bench.ok(&[&TRAIN[..], &["--tensorboard"]].concat());
     assert!(text.contains("  tensorboard --logdir run/tensorboard\n"), "{text}");
     let name = "events.out.tfevents.glyphnet";
@@ -52,7 +45,7 @@ fn each_epoch_and_each_picture_is_there_once() {
 
 #[test]
 fn a_run_that_goes_on_has_no_epoch_twice_and_none_too_few() {
-    let bench = bench();
+    let bench = Bench::bars();
     bench.ok(&[&TRAIN[..], &["--tensorboard"]].concat());
     bench.ok(&["train", "--resume", "run", "--epochs", "5"]);
     check(&bench, 5);
@@ -67,7 +60,7 @@ fn a_run_that_goes_on_has_no_epoch_twice_and_none_too_few() {
 
 #[test]
 fn a_run_may_begin_with_it_when_it_goes_on() {
-    let bench = bench();
+    let bench = Bench::bars();
     bench.ok(&TRAIN);
     assert!(!bench.path("run/tensorboard").exists());
     bench.ok(&["train", "--resume", "run", "--epochs", "4", "--tensorboard"]);
@@ -76,7 +69,7 @@ fn a_run_may_begin_with_it_when_it_goes_on() {
 
 #[test]
 fn without_validation_there_is_no_such_run() {
-    let bench = bench();
+    let bench = Bench::bars();
     bench.ok(&[&TRAIN[..], &["--tensorboard", "--set", "data.validation=0"]].concat());
     assert!(files(&bench).iter().all(|file| !file.starts_with("validation")), "{:?}", files(&bench));
     assert_eq!(values(&bench, "train", "epoch_loss"), 3);

@@ -8,21 +8,13 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{BARS_RECIPE, Bench, bar_image, csv_bars, files_in, png, write_idx_bars};
+use common::{Bench, bar_image, csv_bars, files_in, png};
 use glyphnet::saved_run::SavedRun;
 use serde_json::Value;
 
-/// A folder with the bars and a recipe for them.
-fn bench() -> Bench {
-    let bench = Bench::new();
-    write_idx_bars(&bench, "bars", 120, 30);
-    bench.write("bars.toml", BARS_RECIPE);
-    bench
-}
-
-/// The same, and a run in `run/` that has learned them.
+/// The bars, and a run in `run/` that has learned them.
 fn trained() -> Bench {
-    let bench = bench();
+    let bench = Bench::bars();
     bench.ok(&["train", "--recipe", "bars.toml", "--out", "run", "--threads", "2"]);
     bench
 }
@@ -33,7 +25,7 @@ fn json(text: &str) -> Value {
 
 #[test]
 fn a_run_is_complete_and_learns() {
-    let bench = bench();
+    let bench = Bench::bars();
     let ran = bench.run(&["train", "--recipe", "bars.toml"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
     let files = files_in(&bench.path("runs/bars-1"));
@@ -62,7 +54,7 @@ fn a_run_is_complete_and_learns() {
 
 #[test]
 fn a_run_repeats_from_its_run_toml_with_any_number_of_threads() {
-    let bench = bench();
+    let bench = Bench::bars();
     bench.ok(&["train", "--recipe", "bars.toml", "--seed", "5", "--threads", "1", "--set", "train.epochs=2"]);
     bench.ok(&["train", "--recipe", "runs/bars-1/run.toml", "--threads", "2"]);
     let weights = |run: &str| std::fs::read(bench.path(run).join("predictions.safetensors")).unwrap();
@@ -95,7 +87,7 @@ fn run_toml_notes_what_the_data_were_and_keeps_it() {
 
 #[test]
 fn without_a_labelled_test_it_is_said_aloud() {
-    let bench = bench();
+    let bench = Bench::bars();
     bench.write("kaggle/train.csv", csv_bars(90, true));
     bench.write("kaggle/test.csv", csv_bars(12, false));
     let ran = bench.run(&["train", "--recipe", "bars.toml", "--data", "kaggle/train.csv", "--out", "run"]);
@@ -112,7 +104,7 @@ fn without_a_labelled_test_it_is_said_aloud() {
 
 #[test]
 fn without_a_validation_split_the_last_epoch_is_the_model_and_that_is_said_once() {
-    let bench = bench();
+    let bench = Bench::bars();
     let settings = ["--set", "data.validation=0", "--set", "early_stopping.monitor=val_loss"];
     let ran = bench.run(&[&["train", "--recipe", "bars.toml", "--out", "run"], &settings[..]].concat());
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
@@ -137,7 +129,7 @@ fn without_a_validation_split_the_last_epoch_is_the_model_and_that_is_said_once(
 
 #[test]
 fn a_run_folder_is_never_overwritten() {
-    let bench = bench();
+    let bench = Bench::bars();
     bench.write("taken/notes.txt", "mine");
     bench.fails(&["train", "--recipe", "bars.toml", "--out", "taken"], 1, &["taken", "not empty"]);
     assert_eq!(files_in(&bench.path("taken")), ["notes.txt"]);
@@ -301,7 +293,7 @@ fn models_that_do_not_fit_or_are_damaged_are_refused() {
 #[cfg(unix)]
 #[test]
 fn an_interrupted_run_keeps_its_model() {
-    let bench = bench();
+    let bench = Bench::bars();
     let args = ["train", "--recipe", "bars.toml", "--out", "run", "--set", "train.epochs=100000"];
     let child = bench.command(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     while !bench.path("run/history.csv").exists() {

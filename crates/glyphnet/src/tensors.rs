@@ -45,3 +45,13 @@ pub(crate) fn to_bytes(words: &[u32]) -> Vec<u8> {
 pub(crate) fn to_words(bytes: &[u8]) -> Vec<u32> {
     bytes.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
 }
+
+/// A file with each of its bits changed, one at a time, for tests of those who read it.
+#[cfg(test)]
+pub(crate) fn with_each_bit_changed(whole: &[u8]) -> impl Iterator<Item = (usize, Vec<u8>)> {
+    (0..whole.len() * 8).map(|bit| {
+        let mut damaged = whole.to_vec();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        (bit, damaged)
+    })
+}

@@ -280,7 +280,7 @@ fn clipped(from: (f32, f32), to: (f32, f32), (top, bottom): (f32, f32)) -> Optio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pictures::curves::tests::history;
+    use crate::pictures::history;
 
     /// A run that learns better the greater `skill` is.
     fn epochs(count: u32, skill: f64, validated: bool) -> Vec<EpochRecord> {

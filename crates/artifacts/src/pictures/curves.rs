@@ -192,7 +192,7 @@ pub(super) mod tests {
     use crate::pictures::theme::INK;
 
     /// A history like that of a network that learns.
-    pub(in crate::pictures) fn history(count: u32, validated: bool) -> Vec<EpochRecord> {
+    pub(crate) fn history(count: u32, validated: bool) -> Vec<EpochRecord> {
         let epoch = |epoch: u32| {
             let left = 1.0 / f64::from(epoch);
             EpochRecord {

@@ -26,6 +26,8 @@ pub use augmentation::{Original, augmentation};
 pub use compare::{ComparedRun, MOST_RUNS, compare};
 pub use confusion::confusion;
 pub use curves::curves;
+#[cfg(test)]
+pub(crate) use curves::tests::history;
 pub use errors::{MOST_ERRORS, WrongImage, errors};
 pub use lr_find::lr_find;
 pub use reliability::reliability;

@@ -74,13 +74,8 @@ fn draw(subject: &Subject<'_>, calibration: &Calibration) -> Result<(Canvas, [Pa
 }
 
 fn heading(subject: &Subject<'_>, calibration: &Calibration) -> Heading {
-    let images: u64 = calibration.bins.iter().map(|bin| bin.count).sum();
-    let mean = |value: fn(&Bin) -> f64| {
-        let sum: f64 = calibration.bins.iter().map(|bin| bin.count as f64 * value(bin)).sum();
-        percent(sum / images.max(1) as f64)
-    };
-    let (right, sure) = (mean(|bin| bin.accuracy), mean(|bin| bin.confidence));
-    let images = count(images as usize, "image");
+    let [right, sure] = [|bin: &Bin| bin.accuracy, |bin: &Bin| bin.confidence].map(|of| percent(calibration.mean(of)));
+    let images = count(calibration.images() as usize, "image");
     let ece = percent(calibration.ece);
     let line = format!("{images}: {right} right, {sure} sure in the mean; expected calibration error (ECE) {ece}");
     // The second line is the legend's.

@@ -31,9 +31,7 @@ pub(super) fn write_calibration(html: &mut Html, split: &Split<'_>) {
 }
 
 fn in_words(calibration: &Calibration, accuracy: f64) -> String {
-    let images: u64 = calibration.bins.iter().map(|bin| bin.count).sum();
-    let sum: f64 = calibration.bins.iter().map(|bin| bin.count as f64 * bin.confidence).sum();
-    let sure = sum / images.max(1) as f64;
+    let sure = calibration.mean(|bin| bin.confidence);
     let verdict = match sure - accuracy {
         gap if gap.abs() < 0.0005 => "that fits".to_owned(),
         gap if gap > 0.0 => format!("{:.2} points too sure", gap * 100.0),

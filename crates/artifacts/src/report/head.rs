@@ -88,10 +88,7 @@ impl Page<'_> {
 
     /// A card for each accuracy that is known.
     fn write_scores(&self, html: &mut Html) {
-        let (test, validation) = match &self.run.metrics {
-            Some(metrics) => (metrics.test, metrics.validation),
-            None => (None, self.validation_so_far()),
-        };
+        let test = self.run.metrics.as_ref().and_then(|metrics| metrics.test);
         match (test, self.state) {
             (Some(test), _) => self.write_score(html, "test", test),
             (None, RunState::Finished) => {
@@ -99,15 +96,9 @@ impl Page<'_> {
             }
             (None, _) => {}
         }
-        if let Some(validation) = validation {
+        if let Some(validation) = self.run.validation() {
             self.write_score(html, "validation", validation);
         }
-    }
-
-    /// That of the best epoch of a run that is not over.
-    fn validation_so_far(&self) -> Option<Score> {
-        let epoch = self.run.history.iter().find(|epoch| Some(epoch.epoch) == self.kept)?;
-        Some(Score { loss: epoch.val_loss?, accuracy: epoch.val_accuracy? })
     }
 
     fn write_score(&self, html: &mut Html, split: &str, score: Score) {

@@ -4,11 +4,11 @@ use glyphnet::ImageShape;
 use glyphnet::evaluate::{SavedSplit, Score};
 use glyphnet::recipe::Recipe;
 use glyphnet::train::Metrics;
-use glyphnet::train::history::EpochRecord;
 
 use super::page::MOST_LOSSES;
 use super::*;
 use crate::numbers::percent;
+use crate::pictures::history;
 use glyphnet::saved_run::{DataFacts, SavedRun, SplitFacts, Thumbnails};
 
 /// A number from 0 to 1 that looks random.
@@ -16,22 +16,6 @@ fn noise(n: usize) -> f64 {
     let mut x = (n as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     x = (x ^ (x >> 31)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     ((x ^ (x >> 29)) % 10_000) as f64 / 10_000.0
-}
-
-fn history(count: u32, validated: bool) -> Vec<EpochRecord> {
-    let epoch = |epoch: u32| {
-        let left = 1.0 / f64::from(epoch);
-        EpochRecord {
-            epoch,
-            train_loss: 0.05 + 0.3 * left,
-            train_accuracy: 0.99 - 0.09 * left,
-            val_loss: validated.then_some(0.06 + 0.1 * left),
-            val_accuracy: validated.then_some(0.985 - 0.03 * left),
-            learning_rate: 0.001,
-            seconds: 3.0,
-        }
-    };
-    (1..=count).map(epoch).collect()
 }
 
 /// Of each five images about one is taken for another class.

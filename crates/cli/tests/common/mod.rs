@@ -26,6 +26,14 @@ impl Bench {
         Bench { folder: tempfile::tempdir().unwrap() }
     }
 
+    /// With the bars in `bars/` and a recipe for them, `bars.toml`.
+    pub(crate) fn bars() -> Bench {
+        let bench = Bench::new();
+        write_idx_bars(&bench, "bars", 120, 30);
+        bench.write("bars.toml", BARS_RECIPE);
+        bench
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }

@@ -57,4 +57,15 @@ impl Calibration {
         let mce = bins.iter().map(gap).fold(0.0, f64::max);
         Calibration { bins, ece, mce }
     }
+
+    /// Images in all bins.
+    pub fn images(&self) -> u64 {
+        self.bins.iter().map(|bin| bin.count).sum()
+    }
+
+    /// The mean over all images of a figure of their bins; 0 if there is no image.
+    pub fn mean(&self, figure: impl Fn(&Bin) -> f64) -> f64 {
+        let sum: f64 = self.bins.iter().map(|bin| bin.count as f64 * figure(bin)).sum();
+        sum / self.images().max(1) as f64
+    }
 }

@@ -255,9 +255,7 @@ mod tests {
         for end in 0..whole.len() {
             assert!(parse(&whole[..end]).is_err(), "cut at {end}");
         }
-        for bit in 0..whole.len() * 8 {
-            let mut damaged = whole.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
+        for (bit, damaged) in tensors::with_each_bit_changed(&whole) {
             for split in parse(&damaged).unwrap_or_default() {
                 assert!(split.labels.iter().all(|&label| (label as usize) < split.classes), "bit {bit}");
                 assert_eq!(split.labels.len() * split.classes, split.probabilities.len(), "bit {bit}");

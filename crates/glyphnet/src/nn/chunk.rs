@@ -274,9 +274,7 @@ impl<'a> Work<'a> {
         let plan = self.context.plan;
         let range = &plan.segments[segment];
         if !range.is_empty() && plan.is_transient(range.start + 1) {
-            let pass = self.pass(group.first);
-            let (x, y, tape) = self.activations.stage(plan, range.start, &group.slots);
-            plan.stages[range.start].op.forward(&pass, x, y, tape, self.scratch);
+            self.forward_stages(range.start..range.start + 1, group);
         }
     }
 

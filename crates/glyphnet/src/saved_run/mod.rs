@@ -125,8 +125,7 @@ impl SavedRun {
     pub fn validation(&self) -> Option<Score> {
         let Some(metrics) = &self.metrics else {
             let best = self.best_epoch();
-            let record = self.history.iter().find(|record| record.epoch == best)?;
-            return Some(Score { loss: record.val_loss?, accuracy: record.val_accuracy? });
+            return self.history.iter().find(|record| record.epoch == best)?.validation();
         };
         metrics.validation
     }

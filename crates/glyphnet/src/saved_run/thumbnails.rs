@@ -161,9 +161,7 @@ mod tests {
         for end in 0..whole.len() {
             assert!(parse(&whole[..end]).is_err(), "cut at {end}");
         }
-        for bit in 0..whole.len() * 8 {
-            let mut damaged = whole.clone();
-            damaged[bit / 8] ^= 1 << (bit % 8);
+        for (bit, damaged) in tensors::with_each_bit_changed(&whole) {
             for split in parse(&damaged).unwrap_or_default() {
                 assert_eq!(split.pixels.len(), split.rows.len() * split.shape.len(), "bit {bit}");
             }

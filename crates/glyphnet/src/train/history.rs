@@ -29,6 +29,11 @@ pub struct EpochRecord {
 }
 
 impl EpochRecord {
+    /// On the validation split; `None` without one.
+    pub fn validation(&self) -> Option<Score> {
+        Some(Score { loss: self.val_loss?, accuracy: self.val_accuracy? })
+    }
+
     /// The value that a callback watches; `None` if there is no validation split.
     pub fn value(&self, monitor: Monitor) -> Option<f64> {
         match monitor {
@@ -113,8 +118,7 @@ impl History {
 
     /// What the network was worth on validation after an epoch; `None` without such a split, or such an epoch.
     pub fn validation(&self, epoch: u32) -> Option<Score> {
-        let record = self.records.iter().find(|record| record.epoch == epoch)?;
-        Some(Score { loss: record.val_loss?, accuracy: record.val_accuracy? })
+        self.records.iter().find(|record| record.epoch == epoch)?.validation()
     }
 
     /// The text of `history.csv`.

@@ -186,29 +186,28 @@ impl Steps {
     /// From a window's first pixel to another, in the convolution's output.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn output(&self, row: usize, column: usize) -> u32 {
-        Steps::times(self.output, row, column)
+        Steps::from_first(self.output, row as u32, column as u32)
     }
 
     /// The same from patch to patch in the padded input.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn input(&self, row: usize, column: usize) -> u32 {
-        Steps::times(self.input, row, column)
+        Steps::from_first(self.input, row as u32, column as u32)
     }
 
-    fn times((down, right): (u32, u32), row: usize, column: usize) -> u32 {
-        down.wrapping_mul(row as u32).wrapping_add(right.wrapping_mul(column as u32))
+    fn from_first((down, right): (u32, u32), row: u32, column: u32) -> u32 {
+        down.wrapping_mul(row).wrapping_add(right.wrapping_mul(column))
     }
 
     /// For each window, the offset of its first pixel in the convolution's output and that pixel's patch.
     fn corners(&self, shape: &ConvPool, corners: &mut [u32]) {
         let pool = &shape.pool;
-        let at = |(down, right): (u32, u32), y: u32, x: u32| down.wrapping_mul(y).wrapping_add(right.wrapping_mul(x));
         let mut corners = corners.chunks_exact_mut(2);
         for row in 0..pool.out_height() {
             let y = ((row * pool.stride.0) as u32).wrapping_sub(pool.pad.top as u32);
             for (column, corner) in (0..pool.out_width()).zip(&mut corners) {
                 let x = ((column * pool.stride.1) as u32).wrapping_sub(pool.pad.left as u32);
-                (corner[0], corner[1]) = (at(self.output, y, x), at(self.input, y, x));
+                (corner[0], corner[1]) = (Steps::from_first(self.output, y, x), Steps::from_first(self.input, y, x));
             }
         }
     }
