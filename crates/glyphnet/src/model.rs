@@ -86,9 +86,7 @@ impl Model {
     /// # Errors
     /// If the images have another shape than [`Model::input`].
     pub fn predict(&self, images: &Images) -> Result<Predictions, ShapeMismatch> {
-        self.check(images)?;
-        let logits = self.predictor.logits(images.len(), |i, input| self.fill(images, i, input));
-        Ok(self.finish(logits))
+        Ok(self.finish(self.logits(images)?))
     }
 
     /// The same on a pool of threads, with the same bits.
@@ -97,6 +95,15 @@ impl Model {
     /// If the images have another shape than [`Model::input`].
     pub fn predict_on(&self, threads: &Threads, images: &Images) -> Result<Predictions, ShapeMismatch> {
         Ok(self.finish(self.logits_on(threads, images, &mut |_, _| {})?))
+    }
+
+    /// What the network says of each image before softmax, `images x classes`, row-major, on the calling thread.
+    ///
+    /// # Errors
+    /// If the images have another shape than [`Model::input`].
+    pub fn logits(&self, images: &Images) -> Result<Vec<f32>, ShapeMismatch> {
+        self.check(images)?;
+        Ok(self.predictor.logits(images.len(), |i, input| self.fill(images, i, input)))
     }
 
     /// Logits, round by round; `progress(done, total)` is called on the calling thread before the first and after each.
