@@ -56,6 +56,11 @@ impl Model {
         Ok(Model::new(model_file::from_bytes(bytes, "model")?))
     }
 
+    /// What it was made of.
+    pub fn parts(&self) -> &ModelParts {
+        &self.parts
+    }
+
     /// Class names, by label.
     pub fn classes(&self) -> &[String] {
         &self.parts.classes

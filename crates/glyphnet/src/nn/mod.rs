@@ -25,6 +25,7 @@ mod trainer;
 pub use error::{LayerError, NetworkError, TrainerError};
 pub use layer::Kernels;
 pub use layer_spec::{ActivationLayer, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, LayerSpec, Pool2d};
+pub use layers::Window;
 pub use network::{Network, NetworkLayer, Tensor};
 pub use plan_report::{BatchReport, MemoryReport, PlanReport, SegmentReport, SegmentStart, StageReport};
 pub use predictor::Predictor;

@@ -5,7 +5,7 @@ use std::ops::Range;
 use glyphnet_data::ImageShape;
 use glyphnet_kernels::Activation;
 
-use super::{LayerSpec, NetworkError, Shape, Units, init};
+use super::{LayerSpec, NetworkError, Shape, Units, Window, init};
 
 /// The most values that one sample may have between two layers, and the most parameters: beyond this a recipe is a
 /// slip of the pen, and allocating would take the machine down.
@@ -58,6 +58,15 @@ impl NetworkLayer {
     /// Values that the layer owns, trained or not.
     pub fn parameters(&self) -> usize {
         self.tensors.iter().map(|t| t.range.len()).sum()
+    }
+
+    /// The window of a convolution or a pooling layer; the others have none.
+    pub fn window(&self) -> Option<Window> {
+        match &self.spec {
+            LayerSpec::Conv2d(conv) => conv.window(self.input).ok(),
+            LayerSpec::MaxPool2d(pool) | LayerSpec::AvgPool2d(pool) => pool.window(self.input).ok(),
+            _ => None,
+        }
     }
 }
 
@@ -274,8 +283,9 @@ impl Network {
         (&mut self.weights, &mut self.state)
     }
 
-    /// The layers as they are run: a final softmax is left to the loss and to prediction, which take logits.
-    pub(super) fn runnable(&self) -> Vec<LayerSpec> {
+    /// The layers as they are run, as many as [`layers`](Network::layers): a final softmax is left to the loss and to
+    /// prediction, which take logits.
+    pub fn runnable(&self) -> Vec<LayerSpec> {
         let mut specs = self.specs();
         if let Some((i, Activation::Softmax)) = self.last_activation() {
             match &mut specs[i] {

@@ -55,7 +55,7 @@ impl Conv2d {
         self
     }
 
-    fn window(&self, input: Shape) -> Result<Window, LayerError> {
+    pub(in crate::nn) fn window(&self, input: Shape) -> Result<Window, LayerError> {
         Window::new(input, ("kernel", self.kernel), self.stride, self.padding)
     }
 

@@ -17,6 +17,7 @@ mod window;
 
 pub(crate) use conv_pool::fuse;
 pub(crate) use pool2d::{AvgPool, MaxPool};
+pub use window::Window;
 
 use std::ops::Range;
 

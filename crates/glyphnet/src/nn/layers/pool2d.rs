@@ -26,7 +26,7 @@ impl Pool2d {
         self
     }
 
-    fn window(&self, input: Shape) -> Result<Window, LayerError> {
+    pub(in crate::nn) fn window(&self, input: Shape) -> Result<Window, LayerError> {
         let window = Window::new(input, ("size", self.size), self.stride.unwrap_or(self.size), self.padding)?;
         let pad = window.pad;
         if pad.top.max(pad.bottom) >= window.size.0 || pad.left.max(pad.right) >= window.size.1 {

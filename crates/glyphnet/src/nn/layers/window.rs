@@ -4,14 +4,21 @@ use glyphnet_kernels::Pad;
 
 use crate::nn::{LayerError, NamedPadding, Padding, Pair, Shape};
 
-/// A window over an image, all sizes known.
-pub(crate) struct Window {
-    pub(crate) height: usize,
-    pub(crate) width: usize,
-    pub(crate) channels: usize,
-    pub(crate) size: (usize, usize),
-    pub(crate) stride: (usize, usize),
-    pub(crate) pad: Pad,
+/// A window over an image, all sizes known, in pixels; pairs are (vertical, horizontal).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Window {
+    /// Rows of the image.
+    pub height: usize,
+    /// Columns of the image.
+    pub width: usize,
+    /// Channels of the image.
+    pub channels: usize,
+    /// Size of the window.
+    pub size: (usize, usize),
+    /// Step of the window.
+    pub stride: (usize, usize),
+    /// What is put around the image: zeros for a convolution, nothing that counts for pooling.
+    pub pad: Pad,
 }
 
 /// The largest kernel, window, stride or padding: anything larger is a slip of the pen.
@@ -58,7 +65,7 @@ impl Window {
     }
 
     /// Height and width of the output.
-    pub(crate) fn out(&self) -> (usize, usize) {
+    pub fn out(&self) -> (usize, usize) {
         let out = |size: usize, before: usize, after: usize, window: usize, stride: usize| {
             (size + before + after - window) / stride + 1
         };
