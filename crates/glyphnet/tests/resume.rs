@@ -99,9 +99,11 @@ fn every_optimizer_goes_on_to_the_same_bits_from_any_step() {
 
 #[test]
 fn interrupted_at_every_step_it_comes_to_the_same() {
-    for schedule in ["schedule=none", "schedule.kind=cosine"] {
-        let plateau = if schedule == "schedule=none" { "train.seed=8" } else { "reduce_lr_on_plateau=none" };
-        let recipe = recipe(&[plateau, "train.epochs=3", schedule]);
+    let cycle =
+        ["reduce_lr_on_plateau=none", "schedule.kind=one_cycle", "schedule.momentum=[0.9, 0.5]", "optimizer.kind=adam"];
+    let schedules: [&[&str]; 3] = [&["schedule=none"], &["reduce_lr_on_plateau=none", "schedule.kind=cosine"], &cycle];
+    for schedule in schedules {
+        let recipe = recipe(&[schedule, &["train.epochs=3", "train.seed=8"]].concat());
         let whole = uninterrupted(&recipe);
         let place = tempfile::tempdir().unwrap();
         begin(&recipe, place.path(), &mut stop_after(1)).unwrap();
@@ -111,7 +113,7 @@ fn interrupted_at_every_step_it_comes_to_the_same() {
                 break outcome;
             }
         };
-        assert!(result(place.path(), &outcome) == whole, "{schedule}");
+        assert!(result(place.path(), &outcome) == whole, "{schedule:?}");
     }
 }
 

@@ -27,6 +27,7 @@ pub use layer::Kernels;
 pub use layer_spec::{ActivationLayer, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, LayerSpec, Pool2d};
 pub use layers::Window;
 pub use network::{Network, NetworkLayer, Tensor};
+pub use optimizer::Pace;
 pub use plan_report::{BatchReport, MemoryReport, PlanReport, SegmentReport, SegmentStart, StageReport};
 pub use predictor::Predictor;
 pub use sequential::Sequential;

@@ -11,6 +11,21 @@ use crate::recipe::{AdamConfig, AdamwConfig, Clipping, OptimizerConfig};
 /// Weights that one task updates.
 pub(super) const SHARD: usize = 8192;
 
+/// What a step takes from the schedule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pace {
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// Momentum, `beta_1` of Adam, in place of the optimizer's own; `None` leaves that as it is.
+    pub momentum: Option<f64>,
+}
+
+impl From<f64> for Pace {
+    fn from(learning_rate: f64) -> Pace {
+        Pace { learning_rate, momentum: None }
+    }
+}
+
 /// An optimizer with its state. Each weight depends on its own gradient and state alone, so shards are independent.
 pub(super) struct Optimizer {
     config: OptimizerConfig,
@@ -108,7 +123,7 @@ impl Optimizer {
         isa: Isa,
         weights: &mut [f32],
         gradient: &mut [f32],
-        learning_rate: f64,
+        pace: Pace,
         finish: impl Fn(usize, &mut [f32]) + Sync,
     ) {
         self.step += 1;
@@ -120,7 +135,7 @@ impl Optimizer {
             .enumerate()
             .for_each(|(i, ((shard, weights), gradient))| {
                 finish(i, gradient);
-                shard.update(isa, config, step, weights, gradient, learning_rate);
+                shard.update(isa, config, step, weights, gradient, pace);
             });
     }
 }
@@ -141,13 +156,15 @@ impl Shard {
         step: u64,
         weights: &mut [f32],
         gradient: &[f32],
-        learning_rate: f64,
+        pace: Pace,
     ) {
         let [first, second, third] = &mut self.state;
+        let Pace { learning_rate, momentum } = pace;
         let weight_decay = config.weight_decay();
         match config {
             OptimizerConfig::Sgd(c) => {
-                let sgd = Sgd { learning_rate, momentum: c.momentum, nesterov: c.nesterov, weight_decay };
+                let sgd =
+                    Sgd { learning_rate, momentum: momentum.unwrap_or(c.momentum), nesterov: c.nesterov, weight_decay };
                 sgd_update(isa, &sgd, weights, gradient, first);
             }
             OptimizerConfig::Rmsprop(c) => {
@@ -157,7 +174,7 @@ impl Shard {
                 let rmsprop = RmsProp {
                     learning_rate,
                     rho: c.rho,
-                    momentum: c.momentum,
+                    momentum: momentum.unwrap_or(c.momentum),
                     epsilon: c.epsilon,
                     centered: c.centered,
                 };
@@ -165,10 +182,42 @@ impl Shard {
             }
             OptimizerConfig::Adam(AdamConfig { beta_1, beta_2, epsilon, .. })
             | OptimizerConfig::Adamw(AdamwConfig { beta_1, beta_2, epsilon, .. }) => {
-                let (beta_1, beta_2, epsilon) = (*beta_1, *beta_2, *epsilon);
+                let (beta_1, beta_2, epsilon) = (momentum.unwrap_or(*beta_1), *beta_2, *epsilon);
                 let adam = Adam { learning_rate, beta_1, beta_2, epsilon, weight_decay, step };
                 adam_update(isa, &adam, weights, gradient, first, second);
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::{RmspropConfig, SgdConfig};
+
+    /// The weights after two updates, the second with another gradient.
+    fn updated(config: OptimizerConfig, pace: Pace) -> Vec<f32> {
+        let (mut weights, mut gradient) = (vec![1.0, -2.0, 0.5], vec![0.3, -0.1, 2.0]);
+        let mut optimizer = Optimizer::new(config, weights.len());
+        for _ in 0..2 {
+            optimizer.update(Isa::SCALAR, &mut weights, &mut gradient, pace, |_, _| {});
+            gradient.reverse();
+        }
+        weights
+    }
+
+    #[test]
+    fn the_momentum_of_a_schedule_stands_in_for_the_optimizers_own() {
+        let kinds: [fn(f64) -> OptimizerConfig; 4] = [
+            |momentum| OptimizerConfig::Sgd(SgdConfig { momentum, nesterov: true, ..SgdConfig::default() }),
+            |momentum| OptimizerConfig::Rmsprop(RmspropConfig { momentum, ..RmspropConfig::default() }),
+            |beta_1| OptimizerConfig::Adam(AdamConfig { beta_1, ..AdamConfig::default() }),
+            |beta_1| OptimizerConfig::Adamw(AdamwConfig { beta_1, ..AdamwConfig::default() }),
+        ];
+        for kind in kinds {
+            let moved = updated(kind(0.9), Pace { learning_rate: 0.01, momentum: Some(0.6) });
+            assert_eq!(moved, updated(kind(0.6), Pace::from(0.01)), "{:?}", kind(0.9));
+            assert_ne!(moved, updated(kind(0.9), Pace::from(0.01)), "{:?}", kind(0.9));
         }
     }
 }

@@ -13,7 +13,7 @@ use rayon::prelude::*;
 
 use super::chunk::{Chunk, StepContext, Work, Worker};
 use super::layer::Values;
-use super::optimizer::{Optimizer, SHARD};
+use super::optimizer::{Optimizer, Pace, SHARD};
 use super::plan::Plan;
 use super::plan_report::{MOST_MEMORY, MemoryReport, PlanReport};
 use super::{Kernels, Network, Threads, TrainerError};
@@ -223,16 +223,18 @@ impl Trainer {
     }
 
     /// Runs one step on a batch: returns the sum of its losses and the number of right answers, both before the update.
+    /// `pace` is a learning rate, or what a schedule says of the step.
     ///
     /// A step allocates nothing where it is called inside [`Threads::run`] of the trainer's own threads; from outside, handing
     /// it to them costs a small allocation every few dozen steps.
     ///
     /// # Panics
     /// If the batch is empty or has more samples than the batch size, or a label is no class.
-    pub fn step(&mut self, batch: &dyn Batch, learning_rate: f64) -> LossSum {
+    pub fn step(&mut self, batch: &dyn Batch, pace: impl Into<Pace>) -> LossSum {
+        let pace = pace.into();
         self.in_pool(|trainer| {
             let loss = trainer.accumulate(batch);
-            trainer.update(batch.len(), learning_rate);
+            trainer.update(batch.len(), pace);
             trainer.step += 1;
             trainer.prepare();
             loss
@@ -355,7 +357,7 @@ impl Trainer {
 
     /// Adds the gradients of the chunks and changes the weights by the sum: shard by shard in one go, unless clipping
     /// must see the whole gradient first.
-    fn update(&mut self, samples: usize, learning_rate: f64) {
+    fn update(&mut self, samples: usize, pace: Pace) {
         let isa = self.options.isa;
         let sums = ChunkSums::new(&mut self.chunks, samples, &self.plan);
         let finite = AtomicBool::new(true);
@@ -369,9 +371,9 @@ impl Trainer {
         if self.optimizer.clips() {
             self.gradient.par_chunks_mut(SHARD).enumerate().for_each(|(i, shard)| sum(i, shard));
             self.optimizer.clip(isa, &self.network, &mut self.gradient);
-            self.optimizer.update(isa, self.network.weights_mut(), &mut self.gradient, learning_rate, |_, _| {});
+            self.optimizer.update(isa, self.network.weights_mut(), &mut self.gradient, pace, |_, _| {});
         } else {
-            self.optimizer.update(isa, self.network.weights_mut(), &mut self.gradient, learning_rate, sum);
+            self.optimizer.update(isa, self.network.weights_mut(), &mut self.gradient, pace, sum);
         }
         self.finite = finite.into_inner();
     }

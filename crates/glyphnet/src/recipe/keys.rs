@@ -83,6 +83,7 @@ const fn range(low: f64, low_included: bool, high: f64, high_included: bool) -> 
 const ANY: Rule = range(f64::NEG_INFINITY, false, f64::INFINITY, false);
 const POSITIVE: Rule = range(0.0, false, f64::INFINITY, false);
 const NOT_NEGATIVE: Rule = range(0.0, true, f64::INFINITY, false);
+const AT_LEAST_ONE: Rule = range(1.0, true, f64::INFINITY, false);
 const BELOW_ONE: Rule = range(0.0, true, 1.0, false);
 const ZERO_TO_ONE: Rule = range(0.0, true, 1.0, true);
 /// Above 0, below 1.
@@ -249,6 +250,15 @@ const SCHEDULES: &[Kind] = &[
     Kind {
         word: "cosine",
         keys: &[key("alpha", ZERO_TO_ONE), key("decay_epochs", POSITIVE), WARMUP_EPOCHS, WARMUP_FROM],
+    },
+    Kind {
+        word: "one_cycle",
+        keys: &[
+            key("warm_fraction", ZERO_TO_ONE),
+            key("div", AT_LEAST_ONE),
+            key("final_div", AT_LEAST_ONE),
+            key("momentum", Rule::List(&SHRINKING, Some(2))),
+        ],
     },
 ];
 

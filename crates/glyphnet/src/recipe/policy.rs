@@ -5,8 +5,8 @@ use std::fmt;
 
 /// `[schedule]`, told apart by `kind`: the learning rate as a function of the step. Epochs may be fractions.
 ///
-/// Every kind may begin with a linear warm-up from `warmup_from` times the learning rate; the kind's own curve starts
-/// when that ends (as Keras's `CosineDecay` does).
+/// Every kind but `one_cycle`, whose curve has its own, may begin with a linear warm-up from `warmup_from` times the
+/// learning rate; the kind's own curve starts when that ends (as Keras's `CosineDecay` does).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub enum ScheduleConfig {
@@ -63,16 +63,54 @@ pub enum ScheduleConfig {
         #[serde(default)]
         warmup_from: f64,
     },
+    /// PyTorch's `OneCycleLR`: half a cosine up to the learning rate, then half a cosine down to the run's last step.
+    OneCycle {
+        /// The share of all steps that the way up takes.
+        #[serde(default = "warm_fraction")]
+        warm_fraction: f64,
+        /// The first step's learning rate is `1 / div` of the peak.
+        #[serde(default = "div")]
+        div: f64,
+        /// The last step's learning rate is `1 / final_div` of the peak (PyTorch's `div_factor * final_div_factor`).
+        #[serde(default = "final_div")]
+        final_div: f64,
+        /// `[high, low]`: momentum (`beta_1` of Adam) goes from high down to low while the learning rate rises, and back
+        /// while it falls; absent = it stays as it is in `[optimizer]`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        momentum: Option<[f64; 2]>,
+    },
+}
+
+// PyTorch's defaults.
+fn warm_fraction() -> f64 {
+    0.3
+}
+
+fn div() -> f64 {
+    25.0
+}
+
+fn final_div() -> f64 {
+    25.0 * 1e4
 }
 
 impl ScheduleConfig {
-    /// `(warmup_epochs, warmup_from)`, which every kind has.
+    /// `(warmup_epochs, warmup_from)`; none for `one_cycle`.
     pub fn warmup(&self) -> (f64, f64) {
         match *self {
             ScheduleConfig::Constant { warmup_epochs, warmup_from }
             | ScheduleConfig::Step { warmup_epochs, warmup_from, .. }
             | ScheduleConfig::Exponential { warmup_epochs, warmup_from, .. }
             | ScheduleConfig::Cosine { warmup_epochs, warmup_from, .. } => (warmup_epochs, warmup_from),
+            ScheduleConfig::OneCycle { .. } => (0.0, 0.0),
+        }
+    }
+
+    /// `[high, low]` of the momentum that the schedule moves, if it does.
+    pub fn momentum(&self) -> Option<[f64; 2]> {
+        match *self {
+            ScheduleConfig::OneCycle { momentum, .. } => momentum,
+            _ => None,
         }
     }
 }

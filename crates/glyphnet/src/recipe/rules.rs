@@ -1,10 +1,10 @@
 //! Rules between settings, which no single key can break.
 
-use super::{OptimizerConfig, Recipe, ScheduleConfig};
+use super::{OptimizerConfig, Recipe, RmspropConfig, ScheduleConfig, SgdConfig};
 
 /// The first rule that the recipe breaks: the path of a setting involved, and the rule.
 pub(super) fn broken(recipe: &Recipe) -> Option<(String, String)> {
-    clipping(recipe).or_else(|| nesterov(recipe)).or_else(|| plateau(recipe))
+    clipping(recipe).or_else(|| nesterov(recipe)).or_else(|| cycled(recipe)).or_else(|| plateau(recipe))
 }
 
 fn at(path: impl Into<String>, rule: impl Into<String>) -> Option<(String, String)> {
@@ -27,6 +27,22 @@ fn nesterov(recipe: &Recipe) -> Option<(String, String)> {
         OptimizerConfig::Sgd(sgd) if sgd.nesterov && sgd.momentum == 0.0 => {
             at("optimizer.nesterov", "nesterov does nothing without momentum; set momentum, for example 0.9")
         }
+        _ => None,
+    }
+}
+
+/// What `schedule.momentum` moves must be there, and goes down before it goes up.
+fn cycled(recipe: &Recipe) -> Option<(String, String)> {
+    let [high, low] = recipe.schedule.as_ref()?.momentum()?;
+    if high < low {
+        return at("schedule.momentum", format!("written [high, low], and {high} is below {low}; swap them"));
+    }
+    match recipe.optimizer {
+        OptimizerConfig::Sgd(SgdConfig { momentum: 0.0, .. })
+        | OptimizerConfig::Rmsprop(RmspropConfig { momentum: 0.0, .. }) => at(
+            "schedule.momentum",
+            "there is no momentum to move; set optimizer.momentum above 0, or remove schedule.momentum",
+        ),
         _ => None,
     }
 }

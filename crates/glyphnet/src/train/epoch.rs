@@ -86,8 +86,8 @@ impl Run<'_> {
         let batch = EpochBatch { data: train, rows, augmenter, preprocess, epoch };
         let started = Instant::now();
         self.totals.data_wait_seconds.0 += started.duration_since(waiting).as_secs_f64();
-        let learning_rate = self.schedule.learning_rate(self.trainer.steps());
-        let sum = self.trainer.step(&batch, learning_rate);
+        let pace = self.schedule.pace(self.trainer.steps());
+        let sum = self.trainer.step(&batch, pace);
         self.totals.train_seconds.0 += started.elapsed().as_secs_f64();
         self.totals.images += rows.len() as u64;
         if !sum.loss.is_finite() || !self.trainer.gradient_is_finite() {
@@ -95,7 +95,7 @@ impl Run<'_> {
                 true => "the gradient is not finite".to_owned(),
                 false => format!("the loss is {}", sum.loss),
             };
-            return Some(Pass::WentWrong(self.went_wrong(&batch, what, learning_rate)));
+            return Some(Pass::WentWrong(self.went_wrong(&batch, what, pace.learning_rate)));
         }
         let EpochProgress { steps, loss, correct, images, .. } = &mut self.current;
         *steps += 1;

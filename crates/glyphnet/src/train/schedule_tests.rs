@@ -1,4 +1,4 @@
-//! Schedules against Keras's (`parity/schedule_golden.py`), and what Keras has no schedule for.
+//! Schedules against Keras's (`parity/schedule_golden.py`) and PyTorch's (`parity/one_cycle_golden.py`), and what neither has.
 
 use super::*;
 use serde::Deserialize;
@@ -37,6 +37,52 @@ fn the_rates_are_those_of_keras() {
             assert!((got - expected).abs() <= tolerance, "{:?} step {step}: {got}, Keras {expected}", case.schedule);
         }
     }
+}
+
+#[derive(Deserialize)]
+struct OneCycle {
+    schedule: ScheduleConfig,
+    base: f64,
+    steps_per_epoch: u64,
+    epochs: u32,
+    rates: Vec<f64>,
+    momenta: Option<Vec<f64>>,
+}
+
+#[test]
+fn one_cycle_is_that_of_pytorch_at_every_step() {
+    let text = include_str!("../../../../parity/golden/one_cycle.json");
+    let golden: std::collections::BTreeMap<String, serde_json::Value> = serde_json::from_str(text).unwrap();
+    let cases: Vec<OneCycle> = serde_json::from_value(golden["cases"].clone()).unwrap();
+    assert!(cases.len() >= 8);
+    for case in cases {
+        let schedule = Schedule::new(Some(&case.schedule), case.base, case.steps_per_epoch, case.epochs);
+        assert_eq!(case.rates.len() as u64, case.steps_per_epoch * u64::from(case.epochs));
+        for (step, expected) in case.rates.iter().enumerate() {
+            let Pace { learning_rate, momentum } = schedule.pace(step as u64);
+            let what = format!("{:?} step {step}", case.schedule);
+            // The cosine of the last step is -1 to the last digit, which counts where the rate ends near zero.
+            let tolerance = 1e-12 * expected + 1e-15 * case.base;
+            assert!((learning_rate - expected).abs() <= tolerance, "{what}: {learning_rate}, PyTorch {expected}");
+            let expected = case.momenta.as_ref().map(|momenta| momenta[step]);
+            assert_eq!(momentum.is_some(), expected.is_some(), "{what}");
+            let difference = momentum.unwrap_or_default() - expected.unwrap_or_default();
+            assert!(difference.abs() <= 1e-14, "{what}: {momentum:?}, PyTorch {expected:?}");
+        }
+    }
+}
+
+#[test]
+fn one_cycle_keeps_its_last_values_and_moves_momentum_against_the_rate() {
+    let cycle = schedule("kind = \"one_cycle\"\nfinal_div = 10\nmomentum = [0.95, 0.85]", 0.01, 100, 5);
+    let [first, peak, last] = [0, 149, 499].map(|step| cycle.pace(step));
+    assert!((first.learning_rate - 0.0004).abs() < 1e-17 && first.momentum == Some(0.95));
+    assert_eq!((peak.learning_rate, peak.momentum), (0.01, Some(0.85)));
+    assert!((last.learning_rate - 0.001).abs() < 1e-17 && (last.momentum.unwrap() - 0.95).abs() < 1e-15);
+    assert_eq!(cycle.pace(500), last);
+    assert_eq!(cycle.with_base(0.1).pace(149), Pace { learning_rate: 0.1, momentum: Some(0.85) });
+    assert_eq!(schedule("kind = \"one_cycle\"", 0.01, 100, 5).pace(7).momentum, None);
+    assert_eq!(schedule("kind = \"cosine\"", 0.01, 100, 5).pace(0), Pace::from(0.01));
 }
 
 #[test]
@@ -80,6 +126,10 @@ fn degenerate_lengths_stay_finite() {
         "kind = \"cosine\"\ndecay_epochs = 0.001",
         "kind = \"exponential\"\ndecay_rate = 0.5\ndecay_epochs = 0.0001",
         "kind = \"step\"\nfactor = 0.5\nevery_epochs = 0.0001",
+        "kind = \"one_cycle\"",
+        "kind = \"one_cycle\"\nwarm_fraction = 0.0",
+        "kind = \"one_cycle\"\nwarm_fraction = 0.5",
+        "kind = \"one_cycle\"\nwarm_fraction = 1.0\ndiv = 1.0",
     ] {
         for steps_per_epoch in [0, 1, 3] {
             let schedule = schedule(toml, 0.01, steps_per_epoch, 2);

@@ -131,6 +131,7 @@ fn schedule(recipe: &Recipe) -> Option<&'static str> {
         ScheduleConfig::Step { .. } => Some("step"),
         ScheduleConfig::Exponential { .. } => Some("exponential"),
         ScheduleConfig::Cosine { .. } => Some("cosine"),
+        ScheduleConfig::OneCycle { .. } => Some("one_cycle"),
     }
 }
 
