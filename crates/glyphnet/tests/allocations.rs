@@ -7,8 +7,8 @@
 use std::alloc::System;
 
 use glyphnet::nn::{
-    Activation, ActivationLayer, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, Kernels,
-    LayerSpec, Sequential, Threads, Trainer, TrainerOptions,
+    Activation, ActivationLayer, AverageRule, Averaging, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten,
+    GlobalAvgPool2d, Kernels, LayerSpec, Sequential, Threads, Trainer, TrainerOptions,
 };
 use glyphnet::recipe::{AdamwConfig, OptimizerConfig, Recipe, SgdConfig};
 use glyphnet::train::{Event, FitOptions, Observer, fit};
@@ -121,6 +121,7 @@ fn steps_allocate_nothing(pools: &[Threads]) {
         label_smoothing: 0.0,
         class_weights: None,
         optimizer: OptimizerConfig::default(),
+        averaging: None,
     };
     let clipped = SgdConfig { momentum: 0.9, clip_norm: Some(0.1), ..SgdConfig::default() };
     let weighted = TrainerOptions {
@@ -130,7 +131,9 @@ fn steps_allocate_nothing(pools: &[Threads]) {
         ..plain.clone()
     };
     let clipped = AdamwConfig { global_clip_norm: Some(0.1), ..AdamwConfig::default() };
-    let decayed = TrainerOptions { optimizer: OptimizerConfig::Adamw(clipped), ..plain.clone() };
+    let rule = AverageRule::Exponential { decay: 0.9 };
+    let averaging = Some(Averaging { rule, first: 1, every: 2, last: 100 });
+    let decayed = TrainerOptions { optimizer: OptimizerConfig::Adamw(clipped), averaging, ..plain.clone() };
     for threads in pools {
         let count = threads.count();
         for (name, layers) in

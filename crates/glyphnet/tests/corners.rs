@@ -57,6 +57,7 @@ fn try_trainer(network: Network, batch_size: usize, isa: Isa) -> Result<Trainer,
         label_smoothing: 0.0,
         class_weights: None,
         optimizer: OptimizerConfig::default(),
+        averaging: None,
     };
     Trainer::new(network, Threads::new(1).unwrap(), options)
 }

@@ -69,6 +69,7 @@ impl Probe {
             label_smoothing: 0.1,
             class_weights: Some((0..classes).map(|c| 0.5 + c as f32).collect()),
             optimizer: OptimizerConfig::default(),
+            averaging: None,
         };
         let trainer = Trainer::new(start.clone(), Threads::new(2).unwrap(), options).unwrap();
         Probe { trainer, samples: Samples::new(shape, classes, 19), start }

@@ -96,6 +96,7 @@ fn trainer(recipe: &Recipe) -> Trainer {
         label_smoothing: 0.1,
         class_weights: None,
         optimizer: recipe.optimizer.clone(),
+        averaging: None,
     };
     Trainer::new(network, Threads::new(2).unwrap(), options).unwrap()
 }

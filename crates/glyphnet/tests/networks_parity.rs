@@ -86,6 +86,7 @@ fn check(golden: &Golden, case: &Case, isa: Isa, differences: &mut Differences) 
             label_smoothing: case.label_smoothing,
             class_weights: case.class_weights.clone(),
             optimizer: OptimizerConfig::default(),
+            averaging: None,
         };
         let mut trainer = Trainer::new(network.clone(), Threads::new(threads).unwrap(), options).unwrap();
         trainer.gradient_step(&samples);

@@ -60,6 +60,7 @@ fn a_trainer_takes_the_memory_that_its_plan_names() {
                 label_smoothing: 0.0,
                 class_weights: None,
                 optimizer: OptimizerConfig::Adam(AdamConfig::default()),
+                averaging: None,
             };
             let before = in_use();
             let network = layers.build(SHAPE, CLASSES, 1).unwrap();

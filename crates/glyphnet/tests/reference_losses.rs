@@ -129,6 +129,7 @@ fn the_first_losses_equal_keras() {
             label_smoothing: 0.0,
             class_weights: None,
             optimizer: OptimizerConfig::default(),
+            averaging: None,
         };
         let mut trainer = Trainer::new(network, Threads::new(0).unwrap(), options).unwrap();
         assert_eq!(run.losses.len(), 20);

@@ -101,9 +101,15 @@ fn every_optimizer_goes_on_to_the_same_bits_from_any_step() {
 fn interrupted_at_every_step_it_comes_to_the_same() {
     let cycle =
         ["reduce_lr_on_plateau=none", "schedule.kind=one_cycle", "schedule.momentum=[0.9, 0.5]", "optimizer.kind=adam"];
-    let schedules: [&[&str]; 3] = [&["schedule=none"], &["reduce_lr_on_plateau=none", "schedule.kind=cosine"], &cycle];
-    for schedule in schedules {
-        let recipe = recipe(&[schedule, &["train.epochs=3", "train.seed=8"]].concat());
+    let settings: [&[&str]; 5] = [
+        &["schedule=none"],
+        &["reduce_lr_on_plateau=none", "schedule.kind=cosine"],
+        &cycle,
+        &["ema.decay=0.9", "ema.start=0.25", "ema.every=2", "ema.recalibrate_batch_norm=50", "train.on_nan=rollback"],
+        &["swa.start=0.3", "swa.every=4"],
+    ];
+    for settings in settings {
+        let recipe = recipe(&[settings, &["train.epochs=3", "train.seed=8"]].concat());
         let whole = uninterrupted(&recipe);
         let place = tempfile::tempdir().unwrap();
         begin(&recipe, place.path(), &mut stop_after(1)).unwrap();
@@ -113,7 +119,7 @@ fn interrupted_at_every_step_it_comes_to_the_same() {
                 break outcome;
             }
         };
-        assert!(result(place.path(), &outcome) == whole, "{schedule:?}");
+        assert!(result(place.path(), &outcome) == whole, "{settings:?}");
     }
 }
 

@@ -206,6 +206,7 @@ fn a_gradient_without_bounds_is_seen_behind_a_loss_that_has_them() {
                 label_smoothing: 0.0,
                 class_weights: Some(vec![1.0, 0.5]),
                 optimizer: optimizer.unwrap().optimizer,
+                averaging: None,
             };
             let mut trainer = Trainer::new(network, Threads::new(1).unwrap(), options).unwrap();
             trainer.set_weights(&weights, &[]);

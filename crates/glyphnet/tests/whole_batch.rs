@@ -46,6 +46,7 @@ fn trainer(layers: &Sequential, threads: usize, isa: Isa) -> Trainer {
         label_smoothing: 0.0,
         class_weights: None,
         optimizer: OptimizerConfig::default(),
+        averaging: None,
     };
     let network = layers.build(SHAPE, 3, 1).unwrap();
     Trainer::new(network, Threads::new(threads).unwrap(), options).unwrap()

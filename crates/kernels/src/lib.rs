@@ -56,7 +56,7 @@ pub use isa::{Isa, IsaError, Vectorize};
 pub use loss::{
     LossOptions, LossSum, softmax_cross_entropy, softmax_cross_entropy_loss, softmax_cross_entropy_targets,
 };
-pub use optimizer::{Adam, RmsProp, Sgd, TINY, adam_update, rmsprop_update, sgd_update};
+pub use optimizer::{Adam, RmsProp, Sgd, TINY, adam_update, average_update, rmsprop_update, sgd_update};
 pub use pad::Pad;
 pub use pool::{
     PoolShape, avg_pool_backward, avg_pool_forward, global_avg_pool_backward, global_avg_pool_forward,

@@ -147,6 +147,16 @@ pub fn adam_update(isa: Isa, adam: &Adam, weights: &mut [f32], gradient: &[f32],
     lanewise(isa, step, [gradient], [weights, m, v]);
 }
 
+/// `average += (values - average) * rate`: one value more in a moving average (`rate` constant) or a mean (`rate` = 1 / the
+/// number of values).
+///
+/// # Panics
+/// If the lengths differ.
+pub fn average_update(isa: Isa, average: &mut [f32], values: &[f32], rate: f64) {
+    assert_eq!(average.len(), values.len(), "average_update: {} averages of {} values", average.len(), values.len());
+    lanewise(isa, AverageStep { rate: rate as f32 }, [values], [average]);
+}
+
 fn check(name: &str, weights: usize, len: usize, needed: bool) {
     assert!(len == weights || (!needed && len == 0), "{name} has {len} values for {weights} weights");
 }
@@ -262,6 +272,17 @@ impl Lanewise<1, 4> for RmsPropStep {
         let variance = simd.negate_mul_add_e_f32s(average, average, v);
         let buffer = self.carried(simd, buffer, self.increment(simd, g, variance));
         [simd.sub_f32s(w, buffer), v, buffer, average]
+    }
+}
+
+struct AverageStep {
+    rate: f32,
+}
+
+impl Lanewise<1, 1> for AverageStep {
+    #[inline(always)]
+    fn apply<S: Simd>(&self, simd: S, [v]: [S::f32s; 1], [a]: [S::f32s; 1]) -> [S::f32s; 1] {
+        [flush(simd, simd.mul_add_e_f32s(simd.sub_f32s(v, a), simd.splat_f32s(self.rate), a))]
     }
 }
 

@@ -8,7 +8,8 @@ mod common;
 
 use common::{SIZES, assert_close, assert_same, each_isa, panic_message, values};
 use glyphnet_kernels::{
-    Adam, Isa, RmsProp, Sgd, TINY, adam_update, reference::optimizer as naive, rmsprop_update, sgd_update,
+    Adam, Isa, RmsProp, Sgd, TINY, adam_update, average_update, reference::optimizer as naive, rmsprop_update,
+    sgd_update,
 };
 use serde::Deserialize;
 
@@ -136,6 +137,15 @@ fn updates() -> Vec<(&'static str, Update)> {
     all
 }
 
+/// The average of weights, which has no gradient; `w` is the average.
+fn averaging() -> (&'static str, Update) {
+    let update: Update = Box::new(move |isa, [w, ..], g| match isa {
+        Some(isa) => average_update(isa, w, g, 0.03),
+        None => naive::average_update(w, g, 0.03),
+    });
+    ("average", update)
+}
+
 fn start(n: usize) -> [Vec<f32>; 4] {
     let positive = |tag| values(tag, n, 1.0).iter().map(|v| v.abs()).collect();
     [values(2, n, 1.0), positive(3), positive(4), positive(5)]
@@ -143,7 +153,7 @@ fn start(n: usize) -> [Vec<f32>; 4] {
 
 #[test]
 fn every_update_equals_its_twin_wherever_the_array_is_cut() {
-    for (name, update) in updates() {
+    for (name, update) in updates().into_iter().chain([averaging()]) {
         for n in SIZES {
             let g = gradients(n);
             let mut want = start(n);

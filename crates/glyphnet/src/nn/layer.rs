@@ -206,6 +206,9 @@ pub(crate) trait Coupled: Send + Sync {
     /// Forward: adds the moments of a group of samples.
     fn collect(&self, x: &[f32], moments: &mut Moments);
 
+    /// How much of the running state stays at each settling, in place of the layer's own share; `None` = that again.
+    fn keep(&mut self, share: Option<f64>);
+
     /// Forward: takes the batch's moments and updates running state.
     fn settle(&mut self, moments: &Moments, weights: &[f32], state: &mut [f32]);
 

@@ -3,6 +3,7 @@
 //! A list of [`LayerSpec`]s becomes a [`Network`] by [`Sequential::build`]; a [`Trainer`] changes its weights step by
 //! step; a [`Predictor`] runs it. Every layer has an explicit backward pass; there is no graph.
 
+mod average;
 mod chunk;
 mod error;
 mod init;
@@ -22,6 +23,7 @@ mod spec;
 mod threads;
 mod trainer;
 
+pub use average::{AverageRule, AverageState, Averaging};
 pub use error::{LayerError, NetworkError, TrainerError};
 pub use layer::Kernels;
 pub use layer_spec::{ActivationLayer, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, LayerSpec, Pool2d};

@@ -266,6 +266,15 @@ impl Network {
         &mut self.state
     }
 
+    /// Replaces all weights and all state.
+    ///
+    /// # Panics
+    /// If the lengths differ.
+    pub(crate) fn set(&mut self, weights: &[f32], state: &[f32]) {
+        self.weights.copy_from_slice(weights);
+        self.state.copy_from_slice(state);
+    }
+
     /// The values of one tensor.
     pub fn tensor(&self, tensor: &Tensor) -> &[f32] {
         let array = if tensor.trained { &self.weights } else { &self.state };

@@ -83,7 +83,7 @@ pub struct StageReport {
 /// Memory that a network takes at work, in bytes, besides the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MemoryReport {
-    /// Weights and running averages.
+    /// Weights and batch norm's running averages, and the average of both over steps where there is one.
     pub weights: u64,
     /// Weights once more, as the kernels read them.
     pub packed: u64,
@@ -169,7 +169,7 @@ impl MemoryReport {
         let rooms = plan.stages.iter().filter_map(|stage| stage.op.whole()).map(|whole| whole.room() as u64);
         let kept = bytes(copies, Activations::words(plan, samples));
         MemoryReport {
-            weights: bytes(1, network.parameters() as u64),
+            weights: bytes(1 + usize::from(options.averaging.is_some()), network.parameters() as u64),
             packed: packed(plan),
             optimizer: bytes(Optimizer::values_per_weight(&options.optimizer), weights as u64),
             gradients: bytes(chunks, Chunk::gradient_words(plan, weights, longest))
@@ -238,6 +238,7 @@ mod tests {
             label_smoothing: 0.0,
             class_weights: None,
             optimizer: OptimizerConfig::default(),
+            averaging: None,
         };
         let report = PlanReport::training(&network(), 2, &options);
         assert_eq!(report.batch, Some(BatchReport { samples: 20, chunks: 8 }));

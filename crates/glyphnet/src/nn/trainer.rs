@@ -11,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use glyphnet_kernels::{Isa, LossSum, sum_chunks, sum_of_squares};
 use rayon::prelude::*;
 
+use super::average::{AverageState, Averaging, WeightAverage};
 use super::chunk::{Chunk, StepContext, Work, Worker};
 use super::layer::Values;
 use super::optimizer::{Optimizer, Pace, SHARD};
@@ -18,6 +19,8 @@ use super::plan::Plan;
 use super::plan_report::{MOST_MEMORY, MemoryReport, PlanReport};
 use super::{Kernels, Network, Threads, TrainerError};
 use crate::recipe::OptimizerConfig;
+
+mod recalibrate;
 
 /// The most chunks that a batch is cut into. Measured were 4, 8 and 16 at batches of 32 and 64, on the network of recipe
 /// `seed` and a small one: 4 and 8 cost the same within 6 %, 16 cost 2 to 5 % more, and eight feed eight threads.
@@ -66,6 +69,8 @@ pub struct TrainerOptions {
     pub class_weights: Option<Vec<f32>>,
     /// How weights follow gradients.
     pub optimizer: OptimizerConfig,
+    /// Which steps' weights are averaged, if any.
+    pub averaging: Option<Averaging>,
 }
 
 /// All that the next step of a [`Trainer`] depends on, besides its options and the batch.
@@ -79,6 +84,8 @@ pub struct TrainerState {
     pub state: Vec<f32>,
     /// The optimizer's arrays by name, each in the order of the weights.
     pub optimizer: Vec<(&'static str, Vec<f32>)>,
+    /// The average of the weights, once it has begun.
+    pub average: Option<AverageState>,
 }
 
 impl TrainerState {
@@ -95,6 +102,7 @@ pub struct Trainer {
     options: TrainerOptions,
     threads: Threads,
     optimizer: Optimizer,
+    average: Option<WeightAverage>,
     chunks: Vec<Mutex<Chunk>>,
     workers: Vec<Mutex<Worker>>,
     gradient: Vec<f32>,
@@ -146,10 +154,11 @@ impl Trainer {
         let chunks = (0..chunks).map(|_| Mutex::new(Chunk::new(&plan, weights, longest, keep))).collect();
         let workers = (0..threads.count()).map(|_| Mutex::new(Worker::new(&plan, longest, !keep))).collect();
         let optimizer = Optimizer::new(options.optimizer.clone(), weights);
+        let average = options.averaging.map(|averaging| WeightAverage::new(averaging, &network));
         let gradient = vec![0.0; weights];
         let (finite, step) = (true, 0);
         let mut trainer =
-            Trainer { network, plan, options, threads, optimizer, chunks, workers, gradient, finite, step };
+            Trainer { network, plan, options, threads, optimizer, average, chunks, workers, gradient, finite, step };
         trainer.in_pool(Trainer::prepare);
         Ok(trainer)
     }
@@ -164,8 +173,7 @@ impl Trainer {
     /// # Panics
     /// If the lengths differ from the network's.
     pub fn set_weights(&mut self, weights: &[f32], state: &[f32]) {
-        self.network.weights_mut().copy_from_slice(weights);
-        self.network.state_mut().copy_from_slice(state);
+        self.network.set(weights, state);
         self.in_pool(Trainer::prepare);
     }
 
@@ -176,7 +184,22 @@ impl Trainer {
             weights: self.network.weights().to_vec(),
             state: self.network.state().to_vec(),
             optimizer: self.optimizer_state(),
+            average: self.average().cloned(),
         }
+    }
+
+    /// The average of the weights, once it has begun.
+    pub fn average(&self) -> Option<&AverageState> {
+        self.average.as_ref().and_then(WeightAverage::current)
+    }
+
+    /// The network that is judged and kept: with the average of the weights, once it has begun; else as it is.
+    pub fn averaged(&self) -> Network {
+        let mut network = self.network.clone();
+        if let Some(AverageState { weights, state, .. }) = self.average() {
+            network.set(weights, state);
+        }
+        network
     }
 
     /// The optimizer's arrays alone: [`TrainerState::optimizer`].
@@ -192,6 +215,9 @@ impl Trainer {
     pub fn restore(&mut self, state: &TrainerState) {
         self.step = state.steps;
         self.optimizer.restore(state.steps, &state.optimizer);
+        if let Some(average) = &mut self.average {
+            average.restore(state.steps, state.average.as_ref());
+        }
         self.set_weights(&state.weights, &state.state);
     }
 
@@ -236,6 +262,9 @@ impl Trainer {
             let loss = trainer.accumulate(batch);
             trainer.update(batch.len(), pace);
             trainer.step += 1;
+            if let Some(average) = &mut trainer.average {
+                average.after_step(trainer.options.isa, trainer.step, &trainer.network);
+            }
             trainer.prepare();
             loss
         })
@@ -268,12 +297,8 @@ impl Trainer {
     }
 
     fn accumulate(&mut self, batch: &dyn Batch) -> LossSum {
-        assert!(!batch.is_empty() && batch.len() <= self.options.batch_size, "a batch of {} samples", batch.len());
         let last = self.plan.segments.len() - 1;
-        for segment in 0..last {
-            self.each_chunk(batch.len(), |work| work.forward_only(segment, batch));
-            self.settle(segment + 1, batch.len());
-        }
+        self.forward_to(last, batch);
         self.each_chunk(batch.len(), |work| work.forward_and_back(last, batch));
         for segment in (0..last).rev() {
             self.settle_backward(segment + 1, batch.len());
@@ -286,6 +311,15 @@ impl Trainer {
             total.correct += chunk.loss.correct;
         }
         total
+    }
+
+    /// Forward to the beginning of segment `last`.
+    fn forward_to(&mut self, last: usize, batch: &dyn Batch) {
+        assert!(!batch.is_empty() && batch.len() <= self.options.batch_size, "a batch of {} samples", batch.len());
+        for segment in 0..last {
+            self.each_chunk(batch.len(), |work| work.forward_only(segment, batch));
+            self.settle(segment + 1, batch.len());
+        }
     }
 
     fn used_chunks(&self, samples: usize) -> &[Mutex<Chunk>] {

@@ -132,6 +132,8 @@ pub(super) const RECIPE: &[Key] = &[
     key("train", Rule::Table(TRAIN)),
     key("optimizer", Rule::Kinds(OPTIMIZERS)),
     key("schedule", Rule::Kinds(SCHEDULES)),
+    key("ema", Rule::Table(EMA)),
+    key("swa", Rule::Table(SWA)),
     key("early_stopping", Rule::Table(EARLY_STOPPING)),
     key("reduce_lr_on_plateau", Rule::Table(REDUCE_LR)),
     required("layer", Rule::KindsList(LAYERS)),
@@ -261,6 +263,15 @@ const SCHEDULES: &[Kind] = &[
         ],
     },
 ];
+
+const EMA: &[Key] = &[
+    key("decay", BELOW_ONE),
+    key("start", ZERO_TO_ONE),
+    key("every", COUNT),
+    key("recalibrate_batch_norm", COUNT_OR_ZERO),
+];
+
+const SWA: &[Key] = &[key("start", ZERO_TO_ONE), key("every", COUNT), key("recalibrate_batch_norm", COUNT_OR_ZERO)];
 
 const EARLY_STOPPING: &[Key] = &[
     key("monitor", MONITOR),

@@ -12,7 +12,7 @@ const NOBODY_KNOWS: &str = "nobody_knows";
 /// A recipe that has every table, each in its shortest form, as a tree.
 fn shortest() -> Table {
     let text = "[data]\n[preprocess]\n[augment]\n[train]\n[optimizer]\nkind = \"sgd\"\n[schedule]\nkind = \"constant\"\n\
-                [early_stopping]\n[reduce_lr_on_plateau]\n[[layer]]\nkind = \"flatten\"\n[provenance]\n";
+                [ema]\n[swa]\n[early_stopping]\n[reduce_lr_on_plateau]\n[[layer]]\nkind = \"flatten\"\n[provenance]\n";
     text.parse().unwrap()
 }
 

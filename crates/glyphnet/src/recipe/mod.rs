@@ -11,6 +11,7 @@
 //! # Ok::<(), glyphnet::recipe::RecipeError>(())
 //! ```
 
+mod averaging;
 mod check;
 mod config;
 mod error;
@@ -22,6 +23,7 @@ mod rules;
 mod settings;
 mod shipped;
 
+pub use averaging::{EmaConfig, SwaConfig};
 pub use config::{BalancedWord, ClassWeights, DataConfig, Loss, OnNan, TrainConfig};
 pub use error::{Place, Problem, RecipeError};
 pub use optimizer::{AdamConfig, AdamwConfig, Clipping, OptimizerConfig, RmspropConfig, SgdConfig};
@@ -56,6 +58,12 @@ pub struct Recipe {
     /// The learning rate over the steps; absent = constant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schedule: Option<ScheduleConfig>,
+    /// An exponential moving average of the weights; absent = none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<EmaConfig>,
+    /// The mean of the weights late in the run; absent = none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub swa: Option<SwaConfig>,
     /// Whether to stop before the last epoch; absent = never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub early_stopping: Option<EarlyStoppingConfig>,
@@ -81,6 +89,8 @@ impl Recipe {
             train: TrainConfig::default(),
             optimizer: OptimizerConfig::default(),
             schedule: None,
+            ema: None,
+            swa: None,
             early_stopping: None,
             reduce_lr_on_plateau: None,
             layer: layers,

@@ -4,7 +4,11 @@ use super::{OptimizerConfig, Recipe, RmspropConfig, ScheduleConfig, SgdConfig};
 
 /// The first rule that the recipe breaks: the path of a setting involved, and the rule.
 pub(super) fn broken(recipe: &Recipe) -> Option<(String, String)> {
-    clipping(recipe).or_else(|| nesterov(recipe)).or_else(|| cycled(recipe)).or_else(|| plateau(recipe))
+    clipping(recipe)
+        .or_else(|| nesterov(recipe))
+        .or_else(|| cycled(recipe))
+        .or_else(|| averages(recipe))
+        .or_else(|| plateau(recipe))
 }
 
 fn at(path: impl Into<String>, rule: impl Into<String>) -> Option<(String, String)> {
@@ -45,6 +49,11 @@ fn cycled(recipe: &Recipe) -> Option<(String, String)> {
         ),
         _ => None,
     }
+}
+
+fn averages(recipe: &Recipe) -> Option<(String, String)> {
+    recipe.ema.as_ref().and(recipe.swa.as_ref())?;
+    at("swa", "ema and swa are two averages of the weights, and one is kept; remove one")
 }
 
 /// As in Keras, where the combination is refused too: two masters of one learning rate.

@@ -332,6 +332,9 @@ fn numbers_out_of_range_are_refused_with_the_key() {
         ("schedule", "kind = \"cosine\"\nwarmup_epochs = -1", "a number at least 0"),
         ("schedule", "kind = \"one_cycle\"\ndiv = 0.5", "a number at least 1"),
         ("schedule", "kind = \"one_cycle\"\nmomentum = [0.9, 1.0]", "a number above 0 and below 1"),
+        ("ema", "decay = 1.0", "a number at least 0 and below 1"),
+        ("ema", "every = 0", "a whole number, at least 1"),
+        ("swa", "start = 1.5", "a number at least 0 and at most 1"),
         ("early_stopping", "patience = -1", "a whole number, at least 0"),
         ("reduce_lr_on_plateau", "factor = 1.0", "a number above 0 and below 1"),
     ] {
@@ -351,6 +354,7 @@ fn settings_that_exclude_each_other_are_refused_together() {
     conflict("[optimizer]\nkind = \"adam\"\nclip_norm = 1\nclip_value = 1", "4:1: optimizer.clip_value");
     conflict("[optimizer]\nkind = \"sgd\"\nnesterov = true", "3:1: optimizer.nesterov");
     conflict("[reduce_lr_on_plateau]\n[schedule]\nkind = \"cosine\"", "1:2: reduce_lr_on_plateau");
+    conflict("[ema]\n[swa]\nstart = 0.5", "2:2: swa");
     let cycle = "[schedule]\nkind = \"one_cycle\"\nmomentum =";
     conflict(&format!("{cycle} [0.9, 0.8]"), "3:1: schedule.momentum");
     conflict(&format!("{cycle} [0.8, 0.9]\n[optimizer]\nkind = \"adam\""), "3:1: schedule.momentum");

@@ -20,7 +20,8 @@ impl Run<'_> {
         observer: &mut dyn Observer,
     ) -> Result<Outcome, Error> {
         if self.best.is_none() {
-            self.keep(0)?;
+            let network = self.judged_network(&data.train);
+            self.keep(0, network)?;
         }
         let best_epoch = self.best_epoch();
         let network = self.best.as_ref().map_or_else(|| self.trainer.network().clone(), |(_, best)| best.clone());

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use glyphnet_data::augment::Augmenter;
-use glyphnet_data::{Dataset, Part, Polarity, Preprocess, Source, Subset};
+use glyphnet_data::{Dataset, Part, Polarity, Preprocess, Source, Subset, epoch_order};
 
 use super::checkpoint::{EpochProgress, Extended, RunResult, Store, Totals};
-use super::data::TrainingData;
+use super::data::{EpochBatch, TrainingData};
 use super::epoch::Pass;
 use super::events::{Event, FitOptions, Observer};
 use super::history::{EpochRecord, History};
@@ -132,8 +132,9 @@ impl<'a> Run<'a> {
                 }
             }
         };
+        let network = self.judged_network(&data.train);
         let evaluated = Instant::now();
-        let validation = self.validate(data.validation.as_ref(), observer)?;
+        let validation = self.validate(&network, data.validation.as_ref(), observer)?;
         let record = EpochRecord {
             epoch,
             train_loss,
@@ -144,16 +145,16 @@ impl<'a> Run<'a> {
             seconds: self.current.seconds.0 + evaluated.elapsed().as_secs_f64(),
         };
         observer.event(&Event::Epoch(&record));
-        self.end_epoch(record, observer)?;
+        self.end_epoch(record, network, observer)?;
         Ok(ControlFlow::Continue(()))
     }
 
     /// Lets the callbacks decide, and keeps what is worth keeping.
-    fn end_epoch(&mut self, record: EpochRecord, observer: &mut dyn Observer) -> Result<(), Error> {
+    fn end_epoch(&mut self, record: EpochRecord, network: Network, observer: &mut dyn Observer) -> Result<(), Error> {
         let mut say = |text: String| observer.event(&Event::Message(&text));
         let verdict = self.watchers.on_epoch_end(self.recipe, &record, self.schedule.base(), &mut say);
         if verdict.keep || self.best.is_none() {
-            self.keep(record.epoch)?;
+            self.keep(record.epoch, network)?;
         }
         if let Some(base) = verdict.learning_rate {
             self.schedule = self.schedule.with_base(base);
@@ -166,10 +167,29 @@ impl<'a> Run<'a> {
         self.save()
     }
 
-    /// Keeps the network as it is now, on disk too.
-    pub(super) fn keep(&mut self, epoch: u32) -> Result<(), Error> {
-        self.best = Some((epoch, self.trainer.network().clone()));
+    /// Keeps `network`, on disk too.
+    pub(super) fn keep(&mut self, epoch: u32, network: Network) -> Result<(), Error> {
+        self.best = Some((epoch, network));
         self.write_model()
+    }
+
+    /// The network that is judged and kept: as it is now or, once the average of the weights has begun, that, with batch
+    /// norm recalibrated as the recipe says. The time this takes is time of training.
+    pub(super) fn judged_network(&mut self, train: &Subset<'_>) -> Network {
+        let began = Instant::now();
+        let mut network = self.trainer.averaged();
+        let images = self.recipe.recalibration().min(train.len());
+        if images > 0 && self.trainer.average().is_some() {
+            let mut order = Vec::new();
+            // No epoch has the number 0, so none has this order.
+            epoch_order(self.recipe.train.seed, 0, train.len(), &mut order);
+            let batches = order[..images].chunks(self.recipe.train.batch_size);
+            let preprocess = &self.preprocess;
+            let batches = batches.map(|rows| EpochBatch { data: train, rows, augmenter: None, preprocess, epoch: 0 });
+            self.trainer.recalibrate(&mut network, batches);
+        }
+        self.totals.train_seconds.0 += began.elapsed().as_secs_f64();
+        network
     }
 
     pub(super) fn parts(&self, network: Network) -> ModelParts {
@@ -180,9 +200,14 @@ impl<'a> Run<'a> {
         Model::with_isa(self.parts(network), self.options.isa)
     }
 
-    fn validate(&self, validation: Option<&Dataset>, observer: &mut dyn Observer) -> Result<Option<Score>, Error> {
+    fn validate(
+        &self,
+        network: &Network,
+        validation: Option<&Dataset>,
+        observer: &mut dyn Observer,
+    ) -> Result<Option<Score>, Error> {
         let Some(validation) = validation else { return Ok(None) };
-        let model = self.model(self.trainer.network().clone());
+        let model = self.model(network.clone());
         Ok(self.evaluate(&model, validation, Part::Validation, observer)?.map(|e| e.score))
     }
 
@@ -219,5 +244,6 @@ fn trainer_options(
         label_smoothing: recipe.train.label_smoothing as f32,
         class_weights: class_weights.map(|w| w.iter().map(|&w| w as f32).collect()),
         optimizer: recipe.optimizer.clone(),
+        averaging: recipe.averaging(train.len().div_ceil(recipe.train.batch_size) as u64),
     })
 }

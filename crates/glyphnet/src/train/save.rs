@@ -52,6 +52,7 @@ impl Run<'_> {
             epochs: self.epochs(),
             planned: self.recipe.train.epochs,
             steps: self.trainer.steps(),
+            averaged: self.trainer.average().map_or(0, |average| average.count),
             epoch: self.current,
             stopped: self.stopped,
             best_epoch: self.best_epoch(),
@@ -65,6 +66,8 @@ impl Run<'_> {
         self.watchers.remember(&mut progress);
         let rollback = self.back.as_ref().filter(|_| self.current.steps > 0);
         progress.back = rollback.map(|(_, sums)| *sums).unwrap_or_default();
+        let average = rollback.and_then(|(state, _)| state.average.as_ref());
+        progress.back_averaged = average.map_or(0, |average| average.count);
         Checkpoint {
             recipe: Recipe { provenance: None, ..self.recipe.clone() },
             data: self.fingerprint.clone(),
@@ -72,6 +75,7 @@ impl Run<'_> {
             program: env!("CARGO_PKG_VERSION").to_owned(),
             model: self.parts(self.trainer.network().clone()),
             optimizer: self.trainer.optimizer_state(),
+            average: self.trainer.average().cloned(),
             best: self.best.as_ref().filter(|(epoch, _)| *epoch > 0).map(|(_, network)| network.clone()),
             rollback: rollback.map(|(state, _)| state.clone()),
             history: self.history.clone(),

@@ -50,6 +50,11 @@ pub fn rmsprop_update(
     }
 }
 
+/// A moving average; see [`crate::average_update`].
+pub fn average_update(average: &mut [f32], values: &[f32], rate: f64) {
+    average.iter_mut().zip(values).for_each(|(a, v)| *a = flush(*a + (v - *a) * rate as f32));
+}
+
 /// Adam and AdamW; see [`crate::adam_update`].
 pub fn adam_update(adam: &Adam, weights: &mut [f32], gradient: &[f32], m: &mut [f32], v: &mut [f32]) {
     let alpha = adam.step_size();

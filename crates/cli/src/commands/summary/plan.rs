@@ -33,6 +33,8 @@ pub(super) fn write(
             label_smoothing: 0.0,
             class_weights: None,
             optimizer: recipe.optimizer.clone(),
+            // Which steps count makes no difference to the memory.
+            averaging: recipe.averaging(1),
         };
         write_plan(&PlanReport::training(network, threads, &options), out)?;
         writeln!(out)?;

@@ -58,6 +58,7 @@ impl Layer for &BatchNorm {
             channels,
             epsilon: self.epsilon,
             keep,
+            own_keep: keep,
             unbiased,
             tensors: context.tensors.clone(),
             mean: zeros(),
@@ -137,7 +138,9 @@ struct BatchNormOp {
     isa: Isa,
     channels: usize,
     epsilon: f32,
+    /// How much of the running averages stays, and how much as the layer says.
     keep: f64,
+    own_keep: f64,
     unbiased: bool,
     /// gamma, beta, moving mean, moving variance.
     tensors: Vec<Range<usize>>,
@@ -201,6 +204,10 @@ impl Coupled for BatchNormOp {
 
     fn collect(&self, x: &[f32], moments: &mut Moments) {
         moments.add(self.isa, x);
+    }
+
+    fn keep(&mut self, share: Option<f64>) {
+        self.keep = share.unwrap_or(self.own_keep);
     }
 
     fn settle(&mut self, moments: &Moments, weights: &[f32], state: &mut [f32]) {

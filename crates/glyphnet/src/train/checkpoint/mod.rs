@@ -6,8 +6,9 @@
 //! |---|---|
 //! | `network.<layer>/<tensor>` | the network |
 //! | `optimizer.<array>.<layer>/<tensor>` | the optimizer's arrays |
+//! | `average.<layer>/<tensor>` | the average of the weights, once it has begun |
 //! | `best.<layer>/<tensor>` | the best network so far, once an epoch is over |
-//! | `rollback.network.…`, `rollback.optimizer.…` | where `on_nan = "rollback"` goes back to; only in the middle of an epoch |
+//! | `rollback.network.…`, `rollback.optimizer.…`, `rollback.average.…` | where `on_nan = "rollback"` goes back to; only in the middle of an epoch |
 //! | `history` | the text of `history.csv` |
 //!
 //! The header's texts say the rest: the recipe, fingerprints, and as JSON how far the run has come. Random numbers are
@@ -25,7 +26,7 @@ use std::path::Path;
 use glyphnet_data::Source;
 
 use crate::model_file::{self, ModelParts};
-use crate::nn::{Network, TrainerState};
+use crate::nn::{AverageState, Network, TrainerState};
 use crate::recipe::Recipe;
 use crate::sealed::{self, Expected, LONGEST_HEADER, Opened, Section};
 
@@ -36,8 +37,8 @@ use crate::evaluate::Score;
 
 /// What this program writes and reads.
 const CHECKPOINT: Expected = Expected { format: "glyphnet-checkpoint", version: "1", unsealed: None };
-/// A file larger than this is no checkpoint of ours: it has up to nine arrays of 2^28 values.
-const LARGEST: u64 = (9 << 30) + LONGEST_HEADER as u64 + (1 << 30);
+/// A file larger than this is no checkpoint of ours: it has up to eleven arrays of 2^28 values.
+const LARGEST: u64 = (11 << 30) + LONGEST_HEADER as u64 + (1 << 30);
 
 /// The arrays of an optimizer, by name.
 type Arrays = Vec<(&'static str, Vec<f32>)>;
@@ -57,6 +58,8 @@ pub struct Checkpoint {
     pub(super) model: ModelParts,
     /// The optimizer's arrays.
     pub(super) optimizer: Arrays,
+    /// The average of the weights, once it has begun.
+    pub(super) average: Option<AverageState>,
     /// The best network so far.
     pub(super) best: Option<Network>,
     /// The point that the run goes back to when numbers go wrong, as a rule the epoch's beginning.
@@ -85,15 +88,14 @@ impl Checkpoint {
         let network = &self.model.network;
         let mut sections = model_file::sections("network.", network);
         sections.extend(arrays("optimizer.", network, &self.optimizer));
+        sections.extend(averaged("average.", network, self.average.as_ref()));
         if let Some(best) = &self.best {
             sections.extend(model_file::sections("best.", best));
         }
-        if let Some(TrainerState { weights, state, optimizer, .. }) = &self.rollback {
-            let mut network = network.clone();
-            network.weights_mut().copy_from_slice(weights);
-            network.state_mut().copy_from_slice(state);
-            sections.extend(model_file::sections("rollback.network.", &network));
-            sections.extend(arrays("rollback.optimizer.", &network, optimizer));
+        if let Some(TrainerState { weights, state, optimizer, average, .. }) = &self.rollback {
+            sections.extend(model_file::sections("rollback.network.", &with_values(network, weights, state)));
+            sections.extend(arrays("rollback.optimizer.", network, optimizer));
+            sections.extend(averaged("rollback.average.", network, average.as_ref()));
         }
         sections.push(Section::text("history", &self.history.to_csv()));
         sealed::seal(&metadata, sections)
@@ -153,8 +155,37 @@ impl Checkpoint {
             weights: self.model.network.weights().to_vec(),
             state: self.model.network.state().to_vec(),
             optimizer: self.optimizer.clone(),
+            average: self.average.clone(),
         }
     }
+}
+
+/// A network of the same layers with these values.
+fn with_values(network: &Network, weights: &[f32], state: &[f32]) -> Network {
+    let mut network = network.clone();
+    network.set(weights, state);
+    network
+}
+
+/// An average of the weights as sections, if there is one.
+fn averaged(prefix: &str, network: &Network, average: Option<&AverageState>) -> Vec<Section<'static>> {
+    let sections =
+        |average: &AverageState| model_file::sections(prefix, &with_values(network, &average.weights, &average.state));
+    average.map(sections).unwrap_or_default()
+}
+
+/// An average of so many steps, if it has begun.
+fn read_average(
+    opened: &Opened<'_>,
+    prefix: &str,
+    outline: &Network,
+    count: u64,
+) -> Result<Option<AverageState>, String> {
+    if count == 0 {
+        return Ok(None);
+    }
+    let network = model_file::network(opened, prefix, outline)?;
+    Ok(Some(AverageState { count, weights: network.weights().to_vec(), state: network.state().to_vec() }))
 }
 
 /// An optimizer's arrays as sections: each is cut into the tensors that it belongs to.
@@ -193,6 +224,7 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
     let outline = model_file::outline(&opened)?;
     let network = model_file::network(&opened, "network.", &outline.network)?;
     let optimizer = read_arrays(&opened, "optimizer.", &network, &recipe)?;
+    let average = read_average(&opened, "average.", &outline.network, progress.averaged)?;
     let best = match progress.best_epoch {
         0 => None,
         _ => Some(model_file::network(&opened, "best.", &outline.network)?),
@@ -208,6 +240,7 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
                 weights: earlier.weights().to_vec(),
                 state: earlier.state().to_vec(),
                 optimizer: read_arrays(&opened, "rollback.optimizer.", &network, &recipe)?,
+                average: read_average(&opened, "rollback.average.", &outline.network, progress.back_averaged)?,
             })
         }
     };
@@ -216,7 +249,8 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
     let text = |key: &str| opened.field(key).map(str::to_owned);
     let (data, simd, program) = (text("data")?, text("simd")?, text("program")?);
     let model = ModelParts { network, ..outline };
-    let checkpoint = Checkpoint { recipe, data, simd, program, model, optimizer, best, rollback, history, progress };
+    let checkpoint =
+        Checkpoint { recipe, data, simd, program, model, optimizer, average, best, rollback, history, progress };
     check(&checkpoint)?;
     Ok(checkpoint)
 }
@@ -229,6 +263,9 @@ fn check(checkpoint: &Checkpoint) -> Result<(), String> {
     }
     if progress.best_epoch > progress.epochs {
         return Err(format!("its best epoch is {} of {}", progress.best_epoch, progress.epochs));
+    }
+    if progress.averaged > progress.steps {
+        return Err(format!("{} of its {} steps are averaged", progress.averaged, progress.steps));
     }
     if progress.epoch.steps > progress.steps || !progress.learning_rate.0.is_finite() {
         return Err("its steps or its learning rate cannot be".to_owned());

@@ -15,8 +15,14 @@ pub(in crate::train) struct Progress {
     pub(in crate::train) planned: u32,
     /// Steps taken in all.
     pub(in crate::train) steps: u64,
+    /// Steps in the average of the weights; 0 = it has not begun, or there is none.
+    #[serde(default)]
+    pub(in crate::train) averaged: u64,
     /// The epoch that has begun.
     pub(in crate::train) epoch: EpochProgress,
+    /// Steps in the average at the point that the run goes back to.
+    #[serde(default)]
+    pub(in crate::train) back_averaged: u64,
     /// The same at the point that the run goes back to when numbers go wrong: the epoch's beginning, as a rule.
     #[serde(default)]
     pub(in crate::train) back: EpochProgress,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::nn::{BatchNorm, Dense, Flatten, Sequential};
+use crate::nn::{AverageState, BatchNorm, Dense, Flatten, Sequential};
 use crate::train::checkpoint::progress::EpochProgress;
 use crate::train::exact::Exact;
 use crate::train::history::EpochRecord;
@@ -20,7 +20,10 @@ fn sample() -> Checkpoint {
     let array = |start: f32| (0..weights).map(|i| start + i as f32).collect::<Vec<f32>>();
     let optimizer = vec![("mean_square", array(0.5)), ("velocity", array(-3e-40))];
     let (flat, state) = (array(9.0), network.state().to_vec());
-    let rollback = TrainerState { steps: 5, weights: flat, state, optimizer: optimizer.clone() };
+    let average = |count| AverageState { count, weights: array(-4.0), state: state.clone() };
+    let (average, earlier) = (average(3), average(1));
+    let rollback =
+        TrainerState { steps: 5, weights: flat, state, optimizer: optimizer.clone(), average: Some(earlier) };
     let mut history = History::default();
     let (train_loss, seconds) = (0.1 + 0.2, 1.5);
     let record = EpochRecord {
@@ -34,7 +37,17 @@ fn sample() -> Checkpoint {
     };
     history.push(record);
     let epoch = EpochProgress { steps: 2, loss: Exact(0.1), correct: 3, images: 4, seconds: Exact(0.0) };
-    let progress = Progress { epochs: 1, planned: 9, steps: 7, epoch, best_epoch: 1, ..Progress::default() };
+    let (averaged, back_averaged) = (3, 1);
+    let progress = Progress {
+        epochs: 1,
+        planned: 9,
+        steps: 7,
+        averaged,
+        epoch,
+        back_averaged,
+        best_epoch: 1,
+        ..Progress::default()
+    };
     Checkpoint {
         recipe: Recipe::from_toml(RECIPE, "test").unwrap(),
         data: "d".repeat(64),
@@ -43,6 +56,7 @@ fn sample() -> Checkpoint {
         best: Some(network.clone()),
         model: ModelParts { network, classes: vec!["a".into(), "b".into()], preprocess: Preprocess::default() },
         optimizer,
+        average: Some(average),
         rollback: Some(rollback),
         history,
         progress,
@@ -60,7 +74,8 @@ fn a_checkpoint_reads_back_as_it_was_written() {
     assert_eq!(read(&bytes).unwrap(), whole);
     assert_eq!(read(&bytes).unwrap().to_bytes().unwrap(), bytes, "equal checkpoints are equal files");
     let mut bare = sample();
-    (bare.best, bare.rollback, bare.progress.best_epoch) = (None, None, 0);
+    (bare.best, bare.average, bare.rollback) = (None, None, None);
+    (bare.progress.best_epoch, bare.progress.averaged) = (0, 0);
     assert_eq!(read(&bare.to_bytes().unwrap()).unwrap(), bare);
 }
 
@@ -83,6 +98,8 @@ fn parts_that_contradict_each_other_are_refused() {
         read(&checkpoint.to_bytes().unwrap()).unwrap_err()
     };
     assert!(refusal(|c| c.progress.epochs = 2).contains("its history has 1 epochs, not 2"));
+    assert!(refusal(|c| c.average = None).contains("average.dense/kernel"));
+    assert!(refusal(|c| c.progress.averaged = 8).contains("8 of its 7 steps are averaged"));
     assert!(refusal(|c| c.best = None).contains("best.dense/kernel"));
     assert!(refusal(|c| c.progress.best_epoch = 3).contains("best epoch is 3 of 1"));
     assert!(refusal(|c| c.progress.epoch.steps = 8).contains("steps"));
