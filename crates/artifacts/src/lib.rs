@@ -7,7 +7,9 @@
 
 mod error;
 pub mod numbers;
+pub mod onnx;
 pub mod pictures;
+mod protobuf;
 pub mod report;
 mod sample_grid;
 mod shell;

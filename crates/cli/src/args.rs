@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Submit(SubmitArgs),
     /// Show a run as one page that can be sent to anybody, report.html in its folder; it needs neither data nor model
     Report(ReportArgs),
+    /// Write a model as a file that runs without this program: ONNX for other runtimes, or a page for browsers
+    Export(ExportArgs),
     /// Copy data into another format
     Convert(ConvertArgs),
     /// Download a dataset and check it
@@ -276,6 +278,26 @@ pub(crate) struct ReportArgs {
 }
 
 #[derive(Debug, ClapArgs)]
+pub(crate) struct ExportArgs {
+    /// A model file or a run folder
+    #[arg(long, value_name = "FILE|RUN")]
+    pub(crate) model: PathBuf,
+    /// What to write
+    #[arg(long, value_enum)]
+    pub(crate) format: ExportFormat,
+    /// The file to write [default: model.onnx or model.html]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Where the images come from on which the written file is compared with the model [default: the data of the run,
+    /// else mnist]
+    #[arg(long, value_name = "SRC")]
+    pub(crate) data: Option<String>,
+    /// Threads to use [default: all cores]
+    #[arg(long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+}
+
+#[derive(Debug, ClapArgs)]
 pub(crate) struct ConvertArgs {
     /// The data to copy
     #[arg(value_name = "SRC")]
@@ -325,6 +347,12 @@ pub(crate) enum Invert {
     Auto,
     Yes,
     No,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    Onnx,
+    Html,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

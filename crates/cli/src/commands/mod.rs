@@ -3,6 +3,7 @@
 mod compare;
 mod convert;
 mod evaluate;
+mod export;
 mod fetch;
 mod inspect;
 mod label_issues;
@@ -14,6 +15,7 @@ mod report;
 mod run_data;
 mod samples;
 mod source;
+mod splits;
 mod submit;
 mod summary;
 pub(crate) mod text;
@@ -57,6 +59,7 @@ pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Res
         Command::Predict(args) => predict::run(args, out),
         Command::Submit(args) => submit::run(args, out),
         Command::Report(args) => report::run(args, out),
+        Command::Export(args) => export::run(args, out),
         Command::Fetch(args) => fetch::run(args, out),
     }
 }

@@ -20,20 +20,31 @@ pub(crate) fn load(path: &Path) -> Result<Model, CliError> {
 }
 
 /// Opens data as `model` needs it: labels number the model's classes. Image files are resized to its input; data of
-/// another fixed size is left for the model to refuse.
+/// another fixed size is refused.
 pub(crate) fn open_for(model: &Model, name: &str, options: &OpenOptions) -> Result<Source, CliError> {
-    let mut opened = source::open(name, options)?;
+    let mut opened = open_images(model, name, options, source::open)?;
+    relabel(&mut opened, model.classes())?;
+    Ok(opened)
+}
+
+/// The same with the data's own labels, whatever the model's classes are; `open` is what opens data.
+pub(crate) fn open_images(
+    model: &Model,
+    name: &str,
+    options: &OpenOptions,
+    open: fn(&str, &OpenOptions) -> Result<Source, CliError>,
+) -> Result<Source, CliError> {
+    let mut opened = open(name, options)?;
     let input = model.input();
     if opened.kind == SourceKind::Folder && opened.shape() != input {
         let size = Some((input.height, input.width));
         let resize = model.preprocess().resize;
-        opened = source::open(name, &OpenOptions { size, channels: Some(input.channels), resize, isa: model.isa() })?;
+        opened = open(name, &OpenOptions { size, channels: Some(input.channels), resize, isa: model.isa() })?;
     }
     if opened.shape() != input {
         let shape = opened.shape();
         return Err(CliError::failed(format!("{name} holds images of {shape}, but the model takes {input}")));
     }
-    relabel(&mut opened, model.classes())?;
     Ok(opened)
 }
 

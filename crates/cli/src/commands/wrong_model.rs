@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use glyphnet::model_file::ModelFileError;
 
@@ -10,6 +10,11 @@ use crate::error::CliError;
 
 /// The model in a run's folder.
 const MODEL: &str = "model.safetensors";
+
+/// The model file that `--model` names: `path`, or the one in the run folder there.
+pub(crate) fn file_of(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(MODEL) } else { path.to_owned() }
+}
 
 /// Why `path` could not be read as a model, in terms of what somebody may have meant.
 pub(crate) fn explain(path: &Path, error: ModelFileError) -> CliError {

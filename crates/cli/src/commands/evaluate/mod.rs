@@ -2,15 +2,14 @@
 
 mod measure;
 mod print;
-mod splits;
 
 use glyphnet::nn::Threads;
 use glyphnet_data::Part;
 use serde::Serialize;
 
 use self::measure::Measured;
-use self::splits::Splits;
 use super::run_data::{self, Run};
+use super::splits::Splits;
 use super::{model, source};
 use crate::args::{EvaluateArgs, SplitName};
 use crate::error::CliError;

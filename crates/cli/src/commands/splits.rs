@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use glyphnet::train::TrainingData;
 use glyphnet_data::{Dataset, Part, Source};
 
-use crate::commands::run_data::Run;
+use super::run_data::Run;
 use crate::error::CliError;
 
 /// The splits of some data as a model sees them.
-pub(super) struct Splits<'a> {
+pub(crate) struct Splits<'a> {
     source: &'a Source,
     origin: Origin<'a>,
 }
@@ -26,7 +26,7 @@ enum Origin<'a> {
 
 impl<'a> Splits<'a> {
     /// `named` says that the data were asked for, whatever the run was trained on.
-    pub(super) fn new(source: &'a Source, run: Option<&Run>, wanted: &[Part], named: bool) -> Result<Self, CliError> {
+    pub(crate) fn new(source: &'a Source, run: Option<&Run>, wanted: &[Part], named: bool) -> Result<Self, CliError> {
         let Some(run) = run else { return Ok(Splits { source, origin: Origin::NoRun }) };
         let only_test = wanted.iter().all(|&part| part == Part::Test);
         // The test images are whole: where they will do, the fingerprint is not needed, which takes a moment.
@@ -48,7 +48,7 @@ impl<'a> Splits<'a> {
     }
 
     /// The images of a split, or why there are none.
-    pub(super) fn get(&self, part: Part) -> Result<Cow<'_, Dataset>, String> {
+    pub(crate) fn get(&self, part: Part) -> Result<Cow<'_, Dataset>, String> {
         if let (Origin::Run(data), Part::Train) = (&self.origin, part) {
             return Ok(Cow::Owned(data.train.to_dataset()));
         }
@@ -77,7 +77,7 @@ impl<'a> Splits<'a> {
     }
 
     /// The splits that have labelled images.
-    pub(super) fn labelled(&self) -> Vec<String> {
+    pub(crate) fn labelled(&self) -> Vec<String> {
         let parts = [Part::Train, Part::Validation, Part::Test].into_iter();
         let labelled = |part: &Part| self.get(*part).is_ok_and(|data| data.labels.is_some() && !data.is_empty());
         parts.filter(labelled).map(|part| part.to_string()).collect()

@@ -1,0 +1,43 @@
+//! `export`: a model as a file that runs without this program.
+
+mod held_out;
+mod onnx;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::{model, wrong_model};
+use crate::args::{ExportArgs, ExportFormat};
+use crate::error::CliError;
+use crate::output::Out;
+
+pub(crate) fn run(args: ExportArgs, out: &mut Out) -> Result<(), CliError> {
+    let model = model::load(&args.model)?;
+    let default = match args.format {
+        ExportFormat::Onnx => "model.onnx",
+        ExportFormat::Html => "model.html",
+    };
+    let place = args.output.clone().unwrap_or_else(|| PathBuf::from(default));
+    check_place(&place, &args.model)?;
+    match args.format {
+        ExportFormat::Onnx => onnx::write(&model, &args, &place, out),
+        ExportFormat::Html => Err(CliError::failed("--format html is not built yet; there is --format onnx")),
+    }
+}
+
+/// Refuses, before anything is worked out, a place where no file can be, or where the model itself is.
+fn check_place(place: &Path, model: &Path) -> Result<(), CliError> {
+    let problem = |what: String| Err(CliError::Usage(format!("--output {}: {what}", place.display())));
+    if place.is_dir() {
+        return problem("this is a folder; give the name of a file".to_owned());
+    }
+    let folder = place.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return problem(format!("there is no folder {}", folder.display()));
+    }
+    let (place, model) = (fs::canonicalize(place), fs::canonicalize(wrong_model::file_of(model)));
+    match (place, model) {
+        (Ok(place), Ok(model)) if place == model => problem("this is the model itself".to_owned()),
+        _ => Ok(()),
+    }
+}
