@@ -332,6 +332,7 @@ const LAYERS: [&str; 3] = [
 /// Settings of every table.
 const SETTINGS: &str = "[data]\nsource = \"mnist\"\nvalidation = 0.1\nstratify = true\nlimit = 100\nimage_size = [8, 8]\n\
     channels = 3\n[preprocess]\nscale = 0.5\nmean = [0.1, 0.2, 0.3]\nstd = [1.0, 2.0, 3.0]\nresize = \"lanczos3\"\n\
+    drawn = { centred_by = \"box\", centre = [4.0, 4.0], size = 6, stroke = 1.5, edge = 1, ground = 0, ink = 255 }\n\
     [augment]\nrotation = 10.0\nwidth_shift = 2\nheight_shift = 0.1\nshear = 1.0\nzoom = 0.1\nhorizontal_flip = true\n\
     brightness = [0.5, 1.5]\nchannel_shift = 3\nfill = \"constant\"\nfill_value = 7\n\
     [train]\nbatch_size = 8\nepochs = 3\nseed = 1\nlabel_smoothing = 0.1\nclass_weights = \"balanced\"\n\

@@ -5,6 +5,7 @@ pub mod atomic;
 pub mod augment;
 mod batches;
 pub mod convert;
+mod drawn;
 pub mod duplicates;
 #[cfg(feature = "embedded-mnist")]
 pub mod embedded;
@@ -25,6 +26,7 @@ mod types;
 
 pub use atomic::{AtomicFile, write_atomic};
 pub use batches::epoch_order;
+pub use drawn::{CentredBy, Drawn};
 pub use error::DataError;
 pub use image_file::{DecodedImage, decode_image, read_image};
 pub use open::open;

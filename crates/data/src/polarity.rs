@@ -17,7 +17,7 @@ pub enum Polarity {
 }
 
 /// So many images are enough to estimate by.
-const LOOK_AT: usize = 2_000;
+pub(crate) const LOOK_AT: usize = 2_000;
 /// One polarity must account for so many of the decided images.
 const MAJORITY: f64 = 0.9;
 /// The ink on one side of the background must outweigh the other side by this factor.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::drawn::Drawn;
 use crate::polarity::Polarity;
+use crate::types::ImageShape;
 
 /// The filter that resizing uses; all but nearest average over the area they shrink.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +38,9 @@ pub struct Preprocess {
     /// Whether the training images were light on dark or dark on light, where that was clear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub polarity: Option<Polarity>,
+    /// How the training images are drawn, where they are strokes on a plain ground.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drawn: Option<Drawn>,
 }
 
 impl Default for Preprocess {
@@ -47,16 +52,18 @@ impl Default for Preprocess {
             std: vec![1.0],
             resize: ResizeFilter::default(),
             polarity: None,
+            drawn: None,
         }
     }
 }
 
 impl Preprocess {
-    /// Checks these settings against images of so many channels.
+    /// Checks these settings against images of `shape`.
     ///
     /// # Errors
     /// A sentence that names the setting, what it is and what it must be.
-    pub fn check(&self, channels: usize) -> Result<(), String> {
+    pub fn check(&self, shape: ImageShape) -> Result<(), String> {
+        let channels = shape.channels;
         if !self.scale.is_finite() {
             return Err(format!("preprocess.scale is {}: it must be a finite number", self.scale));
         }
@@ -74,7 +81,7 @@ impl Preprocess {
         if let Some(value) = self.std.iter().find(|v| **v <= 0.0) {
             return Err(format!("preprocess.std holds {value}: it must be above zero"));
         }
-        Ok(())
+        self.drawn.as_ref().map_or(Ok(()), |drawn| drawn.check(shape))
     }
 
     /// Normalises raw pixels, `pixels[i]` into `out[i]`; the last axis holds `channels` values.
@@ -120,6 +127,8 @@ fn entry(values: &[f32], c: usize) -> f32 {
 mod tests {
     use super::*;
 
+    const COLOUR: ImageShape = ImageShape::new(8, 8, 3);
+
     #[test]
     fn each_channel_has_its_own_mean_and_std() {
         let p = Preprocess { scale: 0.5, mean: vec![1.0, 2.0, 3.0], std: vec![2.0], ..Preprocess::default() };
@@ -142,12 +151,12 @@ mod tests {
 
     #[test]
     fn impossible_settings_are_named() {
-        let bad = |p: Preprocess| p.check(3).unwrap_err();
+        let bad = |p: Preprocess| p.check(COLOUR).unwrap_err();
         assert!(
             bad(Preprocess { mean: vec![0.0; 2], ..Preprocess::default() }).contains("preprocess.mean has 2 entries")
         );
         assert!(bad(Preprocess { std: vec![0.0], ..Preprocess::default() }).contains("above zero"));
         assert!(bad(Preprocess { scale: f32::NAN, ..Preprocess::default() }).contains("preprocess.scale is NaN"));
-        assert!(Preprocess::default().check(3).is_ok());
+        assert!(Preprocess::default().check(COLOUR).is_ok());
     }
 }

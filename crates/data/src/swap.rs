@@ -63,7 +63,7 @@ fn stretch(image: &mut [u8], shape: ImageShape, ink: fn(u8, u8) -> u8, paint: fn
 }
 
 /// The upper median of a channel's outermost rows and columns; 0 where there are none.
-fn border_median(image: &[u8], shape: ImageShape, channel: usize) -> u8 {
+pub(crate) fn border_median(image: &[u8], shape: ImageShape, channel: usize) -> u8 {
     let (height, width) = (shape.height, shape.width);
     let is_border = |y: usize, x: usize| y == 0 || x == 0 || y + 1 == height || x + 1 == width;
     let places = (0..height * width).filter(|i| is_border(i / width, i % width));

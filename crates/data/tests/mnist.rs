@@ -6,7 +6,10 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use glyphnet_data::{Dataset, ImageShape, OpenOptions, Polarity, Source, SourceKind, duplicates, open, stats};
+use glyphnet_data::{
+    CentredBy, Dataset, Drawn, ImageShape, Images, OpenOptions, Polarity, ResizeFilter, Source, SourceKind, conform,
+    duplicates, open, stats,
+};
 use sha2::{Digest, Sha256};
 
 fn mnist() -> Source {
@@ -78,4 +81,43 @@ fn the_folder_of_gzipped_idx_files_is_the_same_source() {
     let mut other = mnist();
     other.train.labels.as_mut().unwrap()[0] = 4;
     assert_ne!(other.fingerprint(), idx.fingerprint());
+}
+
+fn drawn(images: &Images) -> Option<Drawn> {
+    Drawn::estimate(images.iter(), images.shape(), Polarity::estimate(images.iter(), images.shape()))
+}
+
+#[test]
+fn it_is_drawn_as_its_makers_say() {
+    // "Centered in a 28x28 image by computing the center of mass", of digits that fit into 20 x 20 pixels. The grid
+    // moves a centre of mass by up to half a pixel; the outermost rows and columns are rarely full.
+    let drawn = drawn(&mnist().train.images).unwrap();
+    let near = |value: f32, wanted: f32, by: f32| (value - wanted).abs() <= by;
+    assert_eq!(drawn.centred_by, CentredBy::Mass);
+    assert!(drawn.centre.iter().all(|&c| near(c, 14.5, 0.05)), "{drawn:?}");
+    assert!(near(drawn.size, 20.0, 0.2) && near(drawn.stroke, 2.5, 0.05) && near(drawn.edge, 1.65, 0.05), "{drawn:?}");
+    assert!(drawn.ground == 0.0 && near(drawn.ink, 255.0, 0.2), "{drawn:?}");
+}
+
+#[test]
+fn it_is_drawn_in_any_size_and_colour() {
+    let images = mnist().train.images.select(&(0..60_000).step_by(60).collect::<Vec<u32>>());
+    let original = drawn(&images).unwrap();
+    for side in [14, 20, 56] {
+        let shape = ImageShape::new(side, side, 1);
+        let scale = side as f32 / 28.0;
+        let other = drawn(&conform(&images, shape, ResizeFilter::Triangle)).unwrap();
+        assert_eq!(other.centred_by, CentredBy::Mass, "{side}");
+        let near = |value: f32, wanted: f32| (value - wanted * scale).abs() <= 0.1 * wanted * scale;
+        assert!(near(other.centre[0], original.centre[0]) && near(other.centre[1], original.centre[1]), "{other:?}");
+        assert!(near(other.size, original.size), "{side}: {other:?}");
+        // A stroke that is thinner than two pixels reads as more.
+        assert!(side < 28 || near(other.stroke, original.stroke), "{side}: {other:?}");
+    }
+    let inverted = images.pixels().iter().map(|&v| 255 - v).collect();
+    let inverted = drawn(&Images::new(images.shape(), inverted).unwrap()).unwrap();
+    let swapped = Drawn { ground: 255.0, ink: 255.0 - original.ink, ..original };
+    assert_eq!(Drawn { ink: (inverted.ink * 1000.0).round() / 1000.0, ..inverted }, swapped);
+    let colour = conform(&images, ImageShape::new(28, 28, 3), ResizeFilter::Triangle);
+    assert_eq!(drawn(&colour), None);
 }

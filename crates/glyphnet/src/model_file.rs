@@ -139,7 +139,7 @@ pub(crate) fn outline(opened: &Opened<'_>) -> Result<ModelParts, String> {
     if !pixels.is_some_and(|n| (1..=1 << 24).contains(&n)) {
         return Err(format!("its input of {} x {} x {} is out of range", input.height, input.width, input.channels));
     }
-    preprocess.check(input.channels)?;
+    preprocess.check(input)?;
     let network = Network::outline(&layers, input, classes.len()).map_err(|error| error.to_string())?;
     Ok(ModelParts { network, classes, preprocess })
 }

@@ -155,6 +155,17 @@ const PREPROCESS: &[Key] = &[
     key("std", Rule::List(&POSITIVE, None)),
     key("resize", RESIZE),
     key("polarity", POLARITY),
+    key("drawn", Rule::Table(DRAWN)),
+];
+
+const DRAWN: &[Key] = &[
+    required("centred_by", Rule::Word(&["mass", "box"], &[])),
+    required("centre", Rule::List(&NOT_NEGATIVE, Some(2))),
+    required("size", POSITIVE),
+    required("stroke", POSITIVE),
+    required("edge", POSITIVE),
+    required("ground", GREY),
+    required("ink", GREY),
 ];
 
 const AUGMENT: &[Key] = &[

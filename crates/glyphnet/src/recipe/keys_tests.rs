@@ -30,8 +30,11 @@ fn names(keys: &[Key]) -> BTreeSet<String> {
     keys.iter().map(|key| key.name.to_owned()).collect()
 }
 
-/// What the types say about the recipe when `table` stands at `name`.
+/// What the types say about the recipe when `table` stands at `name`; `name` may be that of a table within a table.
 fn with_table(name: &str, table: Table) -> String {
+    if let Some((outer, inner)) = name.split_once('.') {
+        return with_table(outer, Table::from_iter([(inner.to_owned(), table.into())]));
+    }
     let mut recipe = shortest();
     let is_list = recipe[name].is_array();
     recipe.insert(name.to_owned(), if is_list { Value::Array(vec![table.into()]) } else { table.into() });
@@ -48,7 +51,8 @@ fn sample(rule: Rule) -> Value {
         Rule::Number(range) => [0.5, 0.0, 1.0, 2.0].into_iter().find(|x| range.contains(*x)).unwrap().into(),
         Rule::List(each, length) => vec![sample(*each); length.unwrap_or(2)].into(),
         Rule::Either(rules) => sample(rules[0]),
-        Rule::Table(_) | Rule::Kinds(_) | Rule::KindsList(_) | Rule::FreeTable => Table::new().into(),
+        Rule::Table(keys) => required(keys).into(),
+        Rule::Kinds(_) | Rule::KindsList(_) | Rule::FreeTable => Table::new().into(),
     }
 }
 
@@ -80,6 +84,9 @@ fn check_keys(name: &str, kind: Option<&str>, keys: &[Key]) {
             assert!(message.contains(&format!("missing field `{}`", key.name)), "{place} {}: {message}", key.name);
         }
         check_value(name, kind, keys, key);
+        if let Rule::Table(keys) = key.rule {
+            check_keys(&format!("{name}.{}", key.name), None, keys);
+        }
     }
 }
 

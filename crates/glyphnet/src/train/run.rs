@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Instant;
 
 use glyphnet_data::augment::Augmenter;
-use glyphnet_data::{Dataset, Part, Polarity, Preprocess, Source, Subset, epoch_order};
+use glyphnet_data::{Dataset, Drawn, Part, Polarity, Preprocess, Source, Subset, epoch_order};
 
 use super::checkpoint::{EpochProgress, Extended, RunResult, Store, Totals};
 use super::data::{EpochBatch, TrainingData};
@@ -64,14 +64,16 @@ impl<'a> Run<'a> {
         if data.train.is_empty() {
             return Err(Error::Mismatch(format!("{}: no training images are left", source.name)));
         }
-        recipe.preprocess.check(shape.channels).map_err(Error::Mismatch)?;
+        recipe.preprocess.check(shape).map_err(Error::Mismatch)?;
         let network = Sequential::from(recipe.layer.clone()).build(shape, source.classes.len(), seed)?;
         let trainer_options = trainer_options(recipe, &data.train, source.classes.len(), options)?;
         let steps_per_epoch = data.train.len().div_ceil(recipe.train.batch_size) as u64;
         let base = recipe.optimizer.learning_rate();
         let (watchers, notes) = Watchers::new(recipe, data.validation.is_some());
         let mut preprocess = recipe.preprocess.clone();
-        preprocess.polarity = Some(Polarity::estimate(data.train.images(), shape));
+        let polarity = Polarity::estimate(data.train.images(), shape);
+        preprocess.polarity = Some(polarity);
+        preprocess.drawn = Drawn::estimate(data.train.images(), shape, polarity);
         Ok(Run {
             recipe,
             options,

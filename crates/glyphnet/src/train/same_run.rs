@@ -9,6 +9,8 @@ use crate::recipe::Recipe;
 /// Settings that may change while a run is interrupted: where the data lie, its length, and how it is looked after.
 const FREE: [&str; 5] =
     ["data.source", "preprocess.polarity", "train.epochs", "train.checkpoint_minutes", "train.on_nan"];
+/// A table of estimates, as the polarity is one.
+const DRAWN: &str = "preprocess.drawn.";
 /// So many differences are shown.
 const SHOWN: usize = 8;
 
@@ -36,7 +38,7 @@ pub(super) fn check(checkpoint: &Checkpoint, recipe: &Recipe, fingerprint: &str)
 fn settings(recipe: &Recipe) -> Result<BTreeMap<String, String>, Error> {
     let settings = recipe.settings();
     let mut settings = settings.map_err(|error| Error::Mismatch(format!("the recipe cannot be compared: {error}")))?;
-    settings.retain(|path, _| !FREE.contains(&path.as_str()));
+    settings.retain(|path, _| !FREE.contains(&path.as_str()) && !path.starts_with(DRAWN));
     Ok(settings)
 }
 
@@ -68,5 +70,7 @@ mod tests {
         let removed = differ(&["early_stopping=none"]);
         assert!(removed.contains(&"early_stopping.patience was 10 and is not set".to_owned()), "{removed:?}");
         assert_eq!(differ(&["train.epochs=7", "data.source=elsewhere", "train.on_nan=rollback"]), Vec::<String>::new());
+        let drawn = "preprocess.drawn={ centred_by = \"mass\", centre = [4, 4], size = 6, stroke = 1, edge = 1, ground = 0, ink = 255 }";
+        assert_eq!(differ(&[drawn]), Vec::<String>::new());
     }
 }

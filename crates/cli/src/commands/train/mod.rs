@@ -126,7 +126,7 @@ pub(super) fn open(plan: &Plan, threads: &Threads) -> Result<Source, CliError> {
 fn check(Plan { recipe, isa, .. }: &Plan, source: &Source) -> Result<(), CliError> {
     let shape = source.shape();
     Sequential::from(recipe.layer.clone()).build(shape, source.classes.len(), recipe.train.seed)?;
-    recipe.preprocess.check(shape.channels).map_err(CliError::failed)?;
+    recipe.preprocess.check(shape).map_err(CliError::failed)?;
     if let Some(augment) = &recipe.augment {
         Augmenter::new(augment, shape, recipe.train.seed, *isa).map_err(glyphnet::Error::from)?;
     }
