@@ -6,7 +6,7 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use glyphnet::data::SourceKind;
+use glyphnet::data::{CentredBy, Drawn, SourceKind};
 use glyphnet::model_file::{self, ModelParts};
 use glyphnet::nn::{Kernels, Sequential, Threads};
 use glyphnet::recipe::Recipe;
@@ -357,12 +357,23 @@ pub(crate) fn recipe() -> Vec<Vec<u8>> {
     seeds.into_iter().map(String::into_bytes).chain(files("recipes", |_| true)).collect()
 }
 
+const DRAWN: Drawn = Drawn {
+    centred_by: CentredBy::Mass,
+    centre: [1.0, 1.5],
+    size: 2.0,
+    stroke: 1.0,
+    edge: 1.5,
+    ground: 0.0,
+    ink: 255.0,
+};
+
 pub(crate) fn model() -> Vec<Vec<u8>> {
     let parts = |layers: &str, input: ImageShape| {
         let recipe = Recipe::from_toml(layers, "seed").expect("a recipe");
         let network = Sequential::from(recipe.layer).build(input, 3, 7).expect("layers that fit");
         let classes = ["a", "b", "c"].map(str::to_owned).to_vec();
-        ModelParts { network, classes, preprocess: Preprocess::default() }
+        let drawn = (input.channels == 1).then_some(DRAWN);
+        ModelParts { network, classes, preprocess: Preprocess { drawn, ..Preprocess::default() } }
     };
     let inputs = [ImageShape::new(2, 3, 1), ImageShape::new(8, 8, 3), ImageShape::new(9, 7, 1)];
     let models = LAYERS.iter().zip(inputs).map(|(layers, input)| parts(layers, input));

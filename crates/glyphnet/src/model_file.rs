@@ -204,6 +204,27 @@ mod tests {
         let error = from_bytes(&file, "large").unwrap_err().to_string();
         assert!(error.contains("dense/kernel has shape [6, 2], not [6, 16000000]"), "{error}");
     }
+
+    #[test]
+    fn strokes_that_cannot_be_are_refused() {
+        let parts = sample();
+        let read = |size: &str| {
+            let mut metadata = description(&parts, &MODEL).unwrap();
+            let drawn = format!(
+                "{{\"drawn\":{{\"centred_by\":\"box\",\"centre\":[1,2],\"size\":{size},\"stroke\":1,\"edge\":1,\
+                 \"ground\":0,\"ink\":255}}}}"
+            );
+            metadata.insert("preprocess", drawn);
+            let file = sealed::seal(&metadata, sections("", &parts.network)).unwrap();
+            from_bytes(&file, "drawn").map_err(|error| error.to_string())
+        };
+        assert_eq!(read("2.5").unwrap().preprocess.drawn.unwrap().size, 2.5);
+        for size in ["3.5", "0", "-1", "1e999", "null"] {
+            let error = read(size).unwrap_err();
+            assert!(error.contains("preprocess"), "{size}: {error}");
+        }
+    }
+
     #[test]
     fn a_file_without_weights_cannot_ask_for_large_activations() {
         let read = |side: usize| {

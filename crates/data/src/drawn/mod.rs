@@ -143,12 +143,13 @@ fn summary(drawings: &[Measured]) -> Drawn {
         let centre = centre(of);
         mean(&|drawing| (0..2).map(|axis| (of(drawing)[axis] - centre[axis]).powi(2)).sum())
     };
-    let (mass, middle): (fn(&Measured) -> _, fn(&Measured) -> _) = (|d| d.mass, |d| d.middle);
-    let (centred_by, of) =
-        if spread(mass) <= spread(middle) { (CentredBy::Mass, mass) } else { (CentredBy::Box, middle) };
+    let mass = |drawing: &Measured| drawing.mass;
+    let middle = |drawing: &Measured| drawing.middle;
+    let (centred_by, centre) =
+        if spread(mass) <= spread(middle) { (CentredBy::Mass, centre(mass)) } else { (CentredBy::Box, centre(middle)) };
     Drawn {
         centred_by,
-        centre: centre(of).map(rounded),
+        centre: centre.map(rounded),
         size: rounded(mean(&|d| d.size)),
         stroke: rounded(mean(&|d| d.stroke)),
         edge: rounded(mean(&|d| d.edge)),
