@@ -3,6 +3,7 @@
 use glyphnet_kernels::random::{Purpose, Stream};
 
 use super::AugmentConfig;
+use super::erase::{Erasing, Rectangle};
 use crate::ImageShape;
 
 /// One variation of an image.
@@ -34,6 +35,8 @@ pub struct Draw {
     pub channel_shift: f32,
     /// Factor on every value, clipped to 0..=255.
     pub brightness: f32,
+    /// Where the value that stands for nothing is put, last of all.
+    pub erased: Rectangle,
 }
 
 impl Draw {
@@ -49,6 +52,7 @@ impl Draw {
         flip_vertical: false,
         channel_shift: 0.0,
         brightness: 1.0,
+        erased: Rectangle::EMPTY,
     };
 
     /// The affine map of the warp (without flips) for images of `shape`, or `None` if it moves nothing.
@@ -99,6 +103,7 @@ pub(super) struct Ranges {
     flip_vertical: bool,
     channel_shift: f64,
     brightness: [f64; 2],
+    erasing: Erasing,
 }
 
 impl Ranges {
@@ -114,10 +119,12 @@ impl Ranges {
             flip_vertical: config.vertical_flip,
             channel_shift: config.channel_shift.into(),
             brightness: config.brightness.unwrap_or([1.0, 1.0]).map(f64::from),
+            erasing: Erasing::new(config, shape),
         }
     }
 
-    /// Every part has its fixed place in the stream, drawn or not, so that switching one on changes no other.
+    /// Every part has its fixed place in the stream, drawn or not, so that switching one on changes no other. The erased
+    /// rectangle takes as many numbers as it happens to need, so it is last.
     pub(super) fn draw(&self, seed: u64, epoch: u32, image: u32) -> Draw {
         let mut stream = Stream::new(seed, Purpose::Augment, epoch, image);
         let mut either_way = |range: f64| stream.uniform(-range, range);
@@ -137,6 +144,7 @@ impl Ranges {
             flip_vertical: self.flip_vertical & (stream.unit() < 0.5),
             channel_shift,
             brightness,
+            erased: self.erasing.draw(&mut stream),
         }
     }
 }

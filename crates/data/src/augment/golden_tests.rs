@@ -36,6 +36,7 @@ fn draw_of(value: &Value) -> Draw {
         flip_vertical: flag("flip_vertical"),
         channel_shift: number("channel_shift", 0.0) as f32,
         brightness: number("brightness", 1.0) as f32,
+        ..Draw::IDENTITY
     }
 }
 

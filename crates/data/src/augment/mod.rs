@@ -1,5 +1,6 @@
 //! Random variations of training images: rotation, shifts, shear and zoom as one bilinear warp, flips, channel
-//! shift and brightness, with the meaning of Keras's `ImageDataGenerator`.
+//! shift and brightness, with the meaning of Keras's `ImageDataGenerator`; erased rectangles, with that of
+//! torchvision's `RandomErasing`.
 //!
 //! An [`Augmenter`] draws (a [`Draw`] is a pure function of seed, epoch and image, so that neither order nor
 //! threads change it) and applies. Only training images are ever given to it.
@@ -16,6 +17,7 @@
 //!   the rounding of a half turn does not blank an edge row; SciPy compares exactly.
 
 mod draw;
+mod erase;
 mod warp;
 
 use glyphnet_kernels::Isa;
@@ -24,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use crate::ImageShape;
 pub use draw::Draw;
 use draw::Ranges;
+pub use erase::Rectangle;
 use warp::{MAX_SIDE, Plane, warp};
 
 /// What lies outside the image, for warps that look there. The pictures continue the row `a b c d` both ways.
@@ -70,6 +73,14 @@ pub struct AugmentConfig {
     pub fill: Fill,
     /// The value that `constant` fills with, in raw units (0..=255).
     pub fill_value: f32,
+    /// The share of images of which a rectangle is erased (Zhong et al. 2017), 0 to 1.
+    pub erase: f32,
+    /// Smallest and largest area of the rectangle, as shares of the image.
+    pub erase_area: [f32; 2],
+    /// Smallest and largest height of the rectangle over its width.
+    pub erase_aspect: [f32; 2],
+    /// What stands in the rectangle, in raw units (0..=255).
+    pub erase_value: f32,
 }
 
 impl Default for AugmentConfig {
@@ -86,6 +97,11 @@ impl Default for AugmentConfig {
             channel_shift: 0.0,
             fill: Fill::Nearest,
             fill_value: 0.0,
+            erase: 0.0,
+            // torchvision's defaults.
+            erase_area: [0.02, 0.33],
+            erase_aspect: [0.3, 3.3],
+            erase_value: 0.0,
         }
     }
 }
@@ -124,18 +140,31 @@ impl AugmentConfig {
         in_range("shear", self.shear, (0.0..90.0).contains(&self.shear), "must be from 0 to below 90 degrees")?;
         let rule = "must be from 0 to below 1: zoom factors are drawn from [1 - zoom, 1 + zoom]";
         in_range("zoom", self.zoom, (0.0..1.0).contains(&self.zoom), rule)?;
-        if let Some([low, high]) = self.brightness
-            && !(0.0 <= low && low <= high && high.is_finite())
-        {
-            let value = format!("[{low}, {high}]");
-            let rule = "must be [lowest, highest], two factors that are not negative".to_owned();
-            return Err(AugmentError::Setting { key: "brightness", value, rule });
+        if let Some([low, high]) = self.brightness {
+            let is_in_range = 0.0 <= low && low <= high && high.is_finite();
+            let rule = "must be [lowest, highest], two factors that are not negative";
+            pair_in_range("brightness", [low, high], is_in_range, rule)?;
         }
         let grey = 0.0..=255.0;
         let rule = "must be from 0 to 255, in raw pixel units";
         in_range("channel_shift", self.channel_shift, grey.contains(&self.channel_shift), rule)?;
-        in_range("fill_value", self.fill_value, grey.contains(&self.fill_value), rule)
+        in_range("fill_value", self.fill_value, grey.contains(&self.fill_value), rule)?;
+        in_range("erase_value", self.erase_value, grey.contains(&self.erase_value), rule)?;
+        in_range("erase", self.erase, (0.0..=1.0).contains(&self.erase), "must be a share from 0 to 1")?;
+        let [low, high] = self.erase_area;
+        let rule = "must be [smallest, largest], two shares of the image";
+        pair_in_range("erase_area", [low, high], 0.0 <= low && low <= high && high <= 1.0, rule)?;
+        let [low, high] = self.erase_aspect;
+        let rule = "must be [smallest, largest], two ratios above 0";
+        pair_in_range("erase_aspect", [low, high], 0.0 < low && low <= high && high.is_finite(), rule)
     }
+}
+
+fn pair_in_range(key: &'static str, [low, high]: [f32; 2], is_in_range: bool, rule: &str) -> Result<(), AugmentError> {
+    if is_in_range {
+        return Ok(());
+    }
+    Err(AugmentError::Setting { key, value: format!("[{low}, {high}]"), rule: rule.to_owned() })
 }
 
 fn in_range(key: &'static str, value: f32, is_in_range: bool, rule: &str) -> Result<(), AugmentError> {
@@ -156,6 +185,7 @@ fn shift_in_range(key: &'static str, value: f32, size: f32, what: &str) -> Resul
 pub struct Augmenter {
     ranges: Ranges,
     plane: Plane,
+    erase_value: f32,
     seed: u64,
     isa: Isa,
 }
@@ -173,7 +203,7 @@ impl Augmenter {
         }
         config.validate(shape)?;
         let plane = Plane { shape, fill: config.fill, fill_value: config.fill_value };
-        Ok(Augmenter { ranges: Ranges::new(config, shape), plane, seed, isa })
+        Ok(Augmenter { ranges: Ranges::new(config, shape), plane, erase_value: config.erase_value, seed, isa })
     }
 
     /// The shape of the images, `H x W x C`.
@@ -189,7 +219,7 @@ impl Augmenter {
     /// Writes the variation `draw` of `input` to `output`; both hold `H x W x C` values in raw units (0..=255).
     /// Nothing is allocated. [`Draw::IDENTITY`] gives the input itself, bit for bit.
     ///
-    /// The order is Keras's: warp, channel shift, flips, brightness. The same bits come out of every instruction set on
+    /// The order is Keras's, warp, channel shift, flips, brightness; a rectangle is erased last. The same bits come out of every instruction set on
     /// every platform.
     ///
     /// # Panics
@@ -204,6 +234,7 @@ impl Augmenter {
         if draw.brightness != 1.0 {
             output.iter_mut().for_each(|value| *value = (*value * draw.brightness).clamp(0.0, 255.0));
         }
+        draw.erased.fill(self.plane.shape, self.erase_value, output);
     }
 }
 

@@ -15,6 +15,7 @@ fn everything() -> AugmentConfig {
         vertical_flip: true,
         brightness: Some([0.5, 1.5]),
         channel_shift: 20.0,
+        erase: 0.5,
         ..AugmentConfig::default()
     }
 }
@@ -61,6 +62,10 @@ fn settings_out_of_range_are_named() {
         (AugmentConfig { brightness: Some([1.5, 0.5]), ..base() }, "augment.brightness = [1.5, 0.5]: must be"),
         (AugmentConfig { brightness: Some([0.5, f32::INFINITY]), ..base() }, "augment.brightness = [0.5, inf]: must"),
         (AugmentConfig { channel_shift: 256.0, ..base() }, "augment.channel_shift = 256: must be from 0 to 255"),
+        (AugmentConfig { erase: 1.5, ..base() }, "augment.erase = 1.5: must be a share"),
+        (AugmentConfig { erase_area: [0.3, 0.2], ..base() }, "augment.erase_area = [0.3, 0.2]: must be [smallest"),
+        (AugmentConfig { erase_aspect: [0.0, 1.0], ..base() }, "augment.erase_aspect = [0, 1]: must be [smallest"),
+        (AugmentConfig { erase_value: -1.0, ..base() }, "augment.erase_value = -1: must be from 0 to 255"),
         (AugmentConfig { fill_value: f32::NAN, ..base() }, "augment.fill_value = NaN: must be from 0 to 255"),
     ];
     for (config, start) in cases {

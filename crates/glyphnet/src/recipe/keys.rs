@@ -180,6 +180,10 @@ const AUGMENT: &[Key] = &[
     key("channel_shift", GREY),
     key("fill", FILL),
     key("fill_value", GREY),
+    key("erase", ZERO_TO_ONE),
+    key("erase_area", Rule::List(&ZERO_TO_ONE, Some(2))),
+    key("erase_aspect", Rule::List(&POSITIVE, Some(2))),
+    key("erase_value", GREY),
 ];
 
 const TRAIN: &[Key] = &[

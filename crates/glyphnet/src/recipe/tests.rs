@@ -44,6 +44,10 @@ fn everything() -> Recipe {
         channel_shift = 9.9
         fill = "constant"
         fill_value = 17
+        erase = 0.4
+        erase_area = [0.1, 0.2]
+        erase_aspect = [0.5, 2.0]
+        erase_value = 9
         [train]
         batch_size = 48
         epochs = 7
