@@ -10,7 +10,7 @@ use glyphnet::nn::{
     Activation, ActivationLayer, AverageRule, Averaging, Batch, BatchNorm, Conv2d, Dense, Dropout, Flatten,
     GlobalAvgPool2d, Kernels, LayerSpec, Sequential, Threads, Trainer, TrainerOptions,
 };
-use glyphnet::recipe::{AdamwConfig, OptimizerConfig, Recipe, SgdConfig};
+use glyphnet::recipe::{AdamwConfig, MuonConfig, OptimizerConfig, Recipe, SgdConfig};
 use glyphnet::train::{Event, FitOptions, Observer, fit};
 use glyphnet::{Images, Isa};
 use glyphnet_data::{Dataset, ImageShape, Source, SourceKind};
@@ -134,12 +134,13 @@ fn steps_allocate_nothing(pools: &[Threads]) {
     let rule = AverageRule::Exponential { decay: 0.9 };
     let averaging = Some(Averaging { rule, first: 1, every: 2, last: 100 });
     let decayed = TrainerOptions { optimizer: OptimizerConfig::Adamw(clipped), averaging, ..plain.clone() };
+    let muon = TrainerOptions { optimizer: OptimizerConfig::Muon(MuonConfig::default()), ..plain.clone() };
     for threads in pools {
         let count = threads.count();
         for (name, layers) in
             [("reference", reference()), ("normalised", normalised()), ("averaged", averaged()), ("large", large())]
         {
-            for (i, options) in [&plain, &weighted, &decayed].into_iter().enumerate() {
+            for (i, options) in [&plain, &weighted, &decayed, &muon].into_iter().enumerate() {
                 for soft in [false, true] {
                     let found = of_steps(&layers, threads, options, soft);
                     assert_eq!(found, 0, "{name}, {count} threads, options {i}, soft targets {soft}");

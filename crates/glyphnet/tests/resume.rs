@@ -45,12 +45,13 @@ activation = "softmax"
 "#;
 
 /// Every optimizer with everything that it can keep.
-const OPTIMIZERS: [&[&str]; 5] = [
+const OPTIMIZERS: [&[&str]; 6] = [
     &["optimizer.kind=sgd", "optimizer.momentum=0.9", "optimizer.nesterov=true", "optimizer.global_clip_norm=1.0"],
     &["optimizer.kind=rmsprop", "optimizer.momentum=0.5", "optimizer.centered=true", "optimizer.weight_decay=0.01"],
     &["optimizer.kind=rmsprop"],
     &["optimizer.kind=adam", "optimizer.clip_value=0.1"],
     &["optimizer.kind=adamw", "optimizer.learning_rate=0.01"],
+    &["optimizer.kind=muon", "optimizer.momentum=0.6"],
 ];
 
 fn recipe(overrides: &[&str]) -> Recipe {

@@ -18,6 +18,7 @@ mod isa;
 mod lanes;
 mod loss;
 pub mod math;
+mod muon;
 mod optimizer;
 mod packed;
 mod pad;
@@ -56,6 +57,7 @@ pub use isa::{Isa, IsaError, Vectorize};
 pub use loss::{
     LossOptions, LossSum, softmax_cross_entropy, softmax_cross_entropy_loss, softmax_cross_entropy_targets,
 };
+pub use muon::{Muon, MuonRoom};
 pub use optimizer::{Adam, RmsProp, Sgd, TINY, adam_update, average_update, rmsprop_update, sgd_update};
 pub use pad::Pad;
 pub use pool::{

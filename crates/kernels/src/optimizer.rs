@@ -163,7 +163,7 @@ fn check(name: &str, weights: usize, len: usize, needed: bool) {
 
 /// State below [`TINY`] becomes 0; NaN stays NaN.
 #[inline(always)]
-fn flush<S: Simd>(simd: S, state: S::f32s) -> S::f32s {
+pub(crate) fn flush<S: Simd>(simd: S, state: S::f32s) -> S::f32s {
     let tiny = simd.less_than_f32s(simd.abs_f32s(state), simd.splat_f32s(TINY));
     simd.select_f32s(tiny, simd.splat_f32s(0.0), state)
 }

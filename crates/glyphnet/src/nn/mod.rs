@@ -12,6 +12,7 @@ mod layer_spec;
 mod layers;
 #[cfg(test)]
 mod layers_parity;
+mod matrices;
 mod network;
 mod optimizer;
 mod plan;

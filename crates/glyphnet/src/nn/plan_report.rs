@@ -171,7 +171,7 @@ impl MemoryReport {
         MemoryReport {
             weights: bytes(1 + usize::from(options.averaging.is_some()), network.parameters() as u64),
             packed: packed(plan),
-            optimizer: bytes(Optimizer::values_per_weight(&options.optimizer), weights as u64),
+            optimizer: bytes(1, Optimizer::words(&options.optimizer, network)),
             gradients: bytes(chunks, Chunk::gradient_words(plan, weights, longest))
                 .saturating_add(bytes(1, weights as u64)),
             activations: rooms.map(|words| bytes(1, words)).fold(kept, u64::saturating_add),

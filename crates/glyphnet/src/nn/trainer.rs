@@ -153,7 +153,7 @@ impl Trainer {
         let Cut { chunks, longest, keep } = Cut::new(&plan, options.batch_size);
         let chunks = (0..chunks).map(|_| Mutex::new(Chunk::new(&plan, weights, longest, keep))).collect();
         let workers = (0..threads.count()).map(|_| Mutex::new(Worker::new(&plan, longest, !keep))).collect();
-        let optimizer = Optimizer::new(options.optimizer.clone(), weights);
+        let optimizer = Optimizer::new(options.isa, options.optimizer.clone(), &network);
         let average = options.averaging.map(|averaging| WeightAverage::new(averaging, &network));
         let gradient = vec![0.0; weights];
         let (finite, step) = (true, 0);

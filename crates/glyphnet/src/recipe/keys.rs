@@ -232,6 +232,21 @@ const OPTIMIZERS: &[Kind] = &[
     },
     Kind { word: "adam", keys: ADAM },
     Kind { word: "adamw", keys: ADAM },
+    Kind {
+        word: "muon",
+        keys: &[
+            LEARNING_RATE,
+            key("momentum", BELOW_ONE),
+            key("adam_learning_rate", POSITIVE),
+            WEIGHT_DECAY,
+            key("beta_1", BELOW_ONE),
+            key("beta_2", BELOW_ONE),
+            key("epsilon", POSITIVE),
+            CLIP_NORM,
+            GLOBAL_CLIP_NORM,
+            CLIP_VALUE,
+        ],
+    },
 ];
 
 const ADAM: &[Key] = &[

@@ -26,7 +26,7 @@ mod shipped;
 pub use averaging::{EmaConfig, SwaConfig};
 pub use config::{BalancedWord, ClassWeights, DataConfig, Loss, OnNan, TrainConfig};
 pub use error::{Place, Problem, RecipeError};
-pub use optimizer::{AdamConfig, AdamwConfig, Clipping, OptimizerConfig, RmspropConfig, SgdConfig};
+pub use optimizer::{AdamConfig, AdamwConfig, Clipping, MuonConfig, OptimizerConfig, RmspropConfig, SgdConfig};
 pub use policy::{EarlyStoppingConfig, Mode, Monitor, ReduceLrConfig, ScheduleConfig};
 pub use settings::ChangedSetting;
 pub use shipped::shipped;

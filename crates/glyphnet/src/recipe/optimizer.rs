@@ -1,4 +1,4 @@
-//! `[optimizer]`: Keras's optimizers, with Keras's names and defaults.
+//! `[optimizer]`: Keras's optimizers, with Keras's names and defaults; and Muon.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +14,8 @@ pub enum OptimizerConfig {
     Adam(AdamConfig),
     /// Adam with decoupled weight decay (Loshchilov and Hutter 2017).
     Adamw(AdamwConfig),
+    /// Muon (Jordan et al. 2024) for the kernels of convolutions, AdamW for the rest.
+    Muon(MuonConfig),
 }
 
 impl Default for OptimizerConfig {
@@ -31,6 +33,7 @@ macro_rules! with_config {
             OptimizerConfig::Rmsprop($config) => $body,
             OptimizerConfig::Adam($config) => $body,
             OptimizerConfig::Adamw($config) => $body,
+            OptimizerConfig::Muon($config) => $body,
         }
     };
 }
@@ -43,6 +46,7 @@ impl OptimizerConfig {
             OptimizerConfig::Rmsprop(_) => "rmsprop",
             OptimizerConfig::Adam(_) => "adam",
             OptimizerConfig::Adamw(_) => "adamw",
+            OptimizerConfig::Muon(_) => "muon",
         }
     }
 
@@ -63,7 +67,8 @@ impl OptimizerConfig {
             OptimizerConfig::Adamw(config) => config.weight_decay,
             OptimizerConfig::Sgd(SgdConfig { weight_decay, .. })
             | OptimizerConfig::Rmsprop(RmspropConfig { weight_decay, .. })
-            | OptimizerConfig::Adam(AdamConfig { weight_decay, .. }) => weight_decay.unwrap_or(0.0),
+            | OptimizerConfig::Adam(AdamConfig { weight_decay, .. })
+            | OptimizerConfig::Muon(MuonConfig { weight_decay, .. }) => weight_decay.unwrap_or(0.0),
         }
     }
 
@@ -175,6 +180,27 @@ optimizer_configs! {
         beta_2: f64 = 0.999,
         /// Added to the root.
         epsilon: f64 = 1e-7,
+    }
+
+    /// `kind = "muon"`: for the kernel of a convolution, a matrix `g` with a row for each filter,
+    /// `mean = momentum * mean + (1 - momentum) * g`, and the step `learning_rate * sqrt(max(1, rows / columns))` against
+    /// `(1 - momentum) * g + momentum * mean` with singular values near 1. For all other weights AdamW.
+    MuonConfig {
+        /// Step size of the matrices; what a schedule moves.
+        learning_rate: f64 = 0.02,
+        /// Memory of the matrices' mean gradient.
+        momentum: f64 = 0.95,
+        /// Step size of the other weights; a schedule moves it in proportion.
+        adam_learning_rate: f64 = 0.001,
+        /// Memory of their mean.
+        beta_1: f64 = 0.9,
+        /// Memory of their mean square.
+        beta_2: f64 = 0.999,
+        /// Added to the root of that.
+        epsilon: f64 = 1e-7,
+        /// Decoupled weight decay, each at its own step size; absent = none.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        weight_decay: Option<f64> = None,
     }
 }
 

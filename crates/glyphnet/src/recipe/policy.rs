@@ -74,7 +74,7 @@ pub enum ScheduleConfig {
         /// The last step's learning rate is `1 / final_div` of the peak (PyTorch's `div_factor * final_div_factor`).
         #[serde(default = "final_div")]
         final_div: f64,
-        /// `[high, low]`: momentum (`beta_1` of Adam) goes from high down to low while the learning rate rises, and back
+        /// `[high, low]`: momentum (`beta_1` of Adam and of Muon's AdamW) goes from high down to low while the learning rate rises, and back
         /// while it falls; absent = it stays as it is in `[optimizer]`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         momentum: Option<[f64; 2]>,

@@ -66,6 +66,11 @@ fn everything() -> Recipe {
         kind = "constant"
         warmup_epochs = 0.3
         warmup_from = 0.04
+        [ema]
+        decay = 0.9
+        start = 0.2
+        every = 3
+        recalibrate_batch_norm = 100
         [early_stopping]
         monitor = "accuracy"
         min_delta = 0.001
@@ -248,7 +253,7 @@ fn a_wrong_type_says_what_was_expected_and_what_was_found() {
         ("train = 3", "1:9: train: wrong type: expected a table, found the whole number 3"),
         (
             "[optimizer]\nkind = 3",
-            "2:8: optimizer.kind: wrong type: expected one of sgd, rmsprop, adam, adamw, found the whole number 3",
+            "2:8: optimizer.kind: wrong type: expected one of sgd, rmsprop, adam, adamw, muon, found the whole number 3",
         ),
         (
             "[layer]\nkind = \"flatten\"",
@@ -273,7 +278,7 @@ fn an_unknown_word_lists_the_possible_ones() {
     for (lines, message) in [
         (
             "[optimizer]\nkind = \"RMSProp\"",
-            "2:8: optimizer.kind: unknown word \"RMSProp\"; did you mean `rmsprop`? possible: sgd, rmsprop, adam, adamw",
+            "2:8: optimizer.kind: unknown word \"RMSProp\"; did you mean `rmsprop`? possible: sgd, rmsprop, adam, adamw, muon",
         ),
         (
             "[early_stopping]\nmonitor = \"val_acc\"",
@@ -303,7 +308,7 @@ fn what_is_missing_is_named_with_what_it_is() {
     let message = refusal("[train]\n[[layer]]\nkind = \"dense\"\n");
     assert!(message.starts_with("my.toml:2:1: layer.0: `units` is missing; it is a whole number"), "{message}");
     let message = refusal("[optimizer]\nlearning_rate = 0.1\n[[layer]]\nkind = \"flatten\"");
-    assert_eq!(message, "my.toml:1:1: optimizer: `kind` is missing; it is one of sgd, rmsprop, adam, adamw");
+    assert_eq!(message, "my.toml:1:1: optimizer: `kind` is missing; it is one of sgd, rmsprop, adam, adamw, muon");
     assert!(refusal("layer = []").contains("expected one or more tables in double brackets, found an empty list"));
 }
 

@@ -7,5 +7,6 @@ pub mod dropout;
 pub mod elementwise;
 pub mod loss;
 pub mod matrix;
+pub mod muon;
 pub mod optimizer;
 pub mod pool;

@@ -105,7 +105,7 @@ fn has_momentum(optimizer: &OptimizerConfig) -> bool {
     match optimizer {
         OptimizerConfig::Sgd(config) => config.momentum > 0.0,
         OptimizerConfig::Rmsprop(config) => config.momentum > 0.0,
-        OptimizerConfig::Adam(_) | OptimizerConfig::Adamw(_) => true,
+        OptimizerConfig::Adam(_) | OptimizerConfig::Adamw(_) | OptimizerConfig::Muon(_) => true,
     }
 }
 
