@@ -1,9 +1,13 @@
 //! What can be typed: one type per command. What it means is worked out in [`crate::commands`].
 
+mod serve;
+
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use glyphnet::train::RateRange;
+
+pub(crate) use self::serve::{LogFormat, ServeArgs, is_plain};
 
 /// From a pile of small labelled images to a trained classifier, on an ordinary CPU.
 #[derive(Debug, Parser)]
@@ -49,6 +53,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Write a model as a file that runs without this program: ONNX for other runtimes, or a page for browsers
     Export(ExportArgs),
+    /// Serve a model over HTTP: a page, a JSON API and the Open Inference Protocol (docs/serving.md)
+    Serve(ServeArgs),
     /// Copy data into another format
     Convert(ConvertArgs),
     /// Download a dataset and check it

@@ -25,20 +25,31 @@ impl CliError {
         CliError::Failed(message.into().into())
     }
 
+    /// The error with its causes, in a sentence.
+    pub(crate) fn told(&self) -> String {
+        match self {
+            CliError::Usage(message) => message.clone(),
+            CliError::Failed(error) => chain(&**error),
+            CliError::Interrupted => "interrupted".to_owned(),
+            CliError::Closed => "standard output is closed".to_owned(),
+        }
+    }
+
     /// Prints the error with its causes, if it is one, and gives the exit code.
     pub(crate) fn report(self) -> ExitCode {
         let label = Style::stderr().red("error:");
+        let told = self.told();
         match self {
-            CliError::Usage(message) => {
-                say!("{label} {message}\n\nFor more information, try '--help'.");
+            CliError::Usage(_) => {
+                say!("{label} {told}\n\nFor more information, try '--help'.");
                 ExitCode::from(2)
             }
-            CliError::Failed(error) => {
-                say!("{label} {}", chain(&*error));
+            CliError::Failed(_) => {
+                say!("{label} {told}");
                 ExitCode::from(1)
             }
             CliError::Interrupted => {
-                say!("interrupted");
+                say!("{told}");
                 ExitCode::from(130)
             }
             CliError::Closed => ExitCode::SUCCESS,

@@ -10,7 +10,7 @@ const INTERRUPTED: i32 = 130;
 
 /// Whether the person asked to stop. Without [`heed`](Interrupt::heed) a signal ends the process at once; with it the
 /// first one is only noted, so that a command can save what it has, and a second one ends the process.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub(crate) struct Interrupt {
     requested: Arc<AtomicBool>,
     heeded: Arc<AtomicBool>,
@@ -19,7 +19,7 @@ pub(crate) struct Interrupt {
 impl Interrupt {
     /// Takes over the signals of this process.
     pub(crate) fn install() -> Result<Interrupt, CliError> {
-        let interrupt = Interrupt { requested: Arc::default(), heeded: Arc::default() };
+        let interrupt = Interrupt::default();
         let handler = interrupt.clone();
         ctrlc::set_handler(move || {
             let again = handler.requested.swap(true, Ordering::SeqCst);

@@ -8,11 +8,13 @@
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 mod args;
+mod classify;
 mod commands;
 mod error;
 mod interrupt;
 mod output;
 mod progress;
+mod serve;
 mod table;
 mod terminal;
 
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::args::Args;
+use crate::args::{Args, Command};
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::output::Out;
@@ -41,7 +43,11 @@ fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), CliError> {
-    let interrupt = Interrupt::install()?;
+    // A server has its own use of the signals.
+    let interrupt = match args.command {
+        Command::Serve(_) => Interrupt::default(),
+        _ => Interrupt::install()?,
+    };
     let mut out = Out::stdout();
     commands::run(args.command, &mut out, &interrupt)?;
     out.finish()

@@ -29,9 +29,10 @@ fn help_and_version_are_results() {
     let bench = Bench::new();
     assert!(bench.ok(&["--help"]).contains("First steps:"));
     assert!(bench.ok(&["--version"]).starts_with("glyphnet "));
-    for command in
-        ["inspect", "train", "summary", "evaluate", "lr-find", "compare", "predict", "submit", "convert", "fetch"]
-    {
+    for command in [
+        "inspect", "train", "summary", "evaluate", "lr-find", "compare", "predict", "submit", "serve", "convert",
+        "fetch",
+    ] {
         let help = bench.ok(&[command, "--help"]);
         assert!(help.contains("Usage: glyphnet"), "{command}: {help}");
     }

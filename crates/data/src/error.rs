@@ -115,6 +115,14 @@ pub enum DataError {
         /// What the decoder said.
         problem: String,
     },
+    /// An image that is larger than what is decoded.
+    #[error("'{}' is too large an image: {problem}", path.display())]
+    ImageTooLarge {
+        /// The image file.
+        path: PathBuf,
+        /// How large it may be.
+        problem: String,
+    },
     /// A folder whose layout is not that of a data source.
     #[error("folder '{}': {problem}", path.display())]
     Folder {

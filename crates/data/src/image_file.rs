@@ -6,20 +6,48 @@ use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, RgbaImage};
+use image::{DynamicImage, ImageDecoder, ImageError, ImageReader, Limits, RgbaImage};
 
 use crate::error::DataError;
 use crate::preprocess::ResizeFilter;
 use crate::resize::{expand, grey, resize};
 use crate::types::ImageShape;
 
-/// Longest side of an image that is decoded, in pixels.
-const MAX_SIDE: u32 = 8192;
-/// Most pixels of an image that is decoded: those of the largest cameras in telephones.
-const MAX_PIXELS: u64 = 50_331_648;
-/// Most bytes that the pixels of an image may take as it is decoded, so that no file, however small, costs more than
-/// 512 MB: a decoder holds them twice for a while, and so does turning an image upright.
-const MAX_BYTES: u64 = 4 * MAX_PIXELS;
+/// The largest image that is decoded. What is larger is refused by its header, before anything is allocated for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImageLimits {
+    /// Longest side, in pixels.
+    pub side: u32,
+    /// Most pixels.
+    pub pixels: u64,
+    /// Most bytes that the pixels may take as they are decoded. A decoder holds them twice for a while, and so does
+    /// turning an image upright.
+    pub bytes: u64,
+}
+
+impl ImageLimits {
+    /// At most `side` pixels along a side and `pixels` in all, of four bytes each.
+    pub const fn new(side: u32, pixels: u64) -> ImageLimits {
+        ImageLimits { side, pixels, bytes: 4 * pixels }
+    }
+
+    fn exceeded(self, path: &Path, what: &str) -> DataError {
+        let ImageLimits { side, pixels, bytes } = self;
+        let problem = format!(
+            "{what}: at most {side} pixels along a side, {pixels} pixels in all and {bytes} bytes when decoded"
+        );
+        DataError::ImageTooLarge { path: path.to_path_buf(), problem }
+    }
+}
+
+impl Default for ImageLimits {
+    /// 8192 pixels along a side and those of the largest cameras in telephones in all, so that no file, however small,
+    /// costs more than 512 MB.
+    fn default() -> ImageLimits {
+        ImageLimits::new(8192, 50_331_648)
+    }
+}
+
 /// Visible pixels at least this light would vanish on white.
 const VANISHES_ON_WHITE: u64 = 224;
 
@@ -60,8 +88,8 @@ impl DecodedImage {
 /// Decodes an image file; its format is told from its content.
 ///
 /// # Errors
-/// [`DataError::Read`] if there is no such file; [`DataError::Empty`]; [`DataError::Image`] if it is no image, is
-/// damaged, or is larger than 8192 pixels along a side, 48 megapixels or 192 MiB when decoded.
+/// [`DataError::Read`] if there is no such file; [`DataError::Empty`]; [`DataError::Image`] if it is no image or is
+/// damaged; [`DataError::ImageTooLarge`] if it is beyond the default [`ImageLimits`].
 pub fn read_image(path: &Path) -> Result<DecodedImage, DataError> {
     let file = File::open(path).map_err(DataError::read(path))?;
     let meta = file.metadata().map_err(DataError::read(path))?;
@@ -71,7 +99,7 @@ pub fn read_image(path: &Path) -> Result<DecodedImage, DataError> {
     if meta.len() == 0 {
         return Err(DataError::Empty { path: path.to_path_buf() });
     }
-    decode(BufReader::new(file), path)
+    decode(BufReader::new(file), path, ImageLimits::default())
 }
 
 /// Decodes an image in memory; `origin` names it in errors.
@@ -79,10 +107,18 @@ pub fn read_image(path: &Path) -> Result<DecodedImage, DataError> {
 /// # Errors
 /// As [`read_image`].
 pub fn decode_image(bytes: &[u8], origin: &str) -> Result<DecodedImage, DataError> {
+    decode_image_within(bytes, origin, ImageLimits::default())
+}
+
+/// Decodes an image in memory that is within `limits`; `origin` names it in errors.
+///
+/// # Errors
+/// As [`read_image`].
+pub fn decode_image_within(bytes: &[u8], origin: &str, limits: ImageLimits) -> Result<DecodedImage, DataError> {
     if bytes.is_empty() {
         return Err(DataError::Empty { path: origin.into() });
     }
-    decode(Cursor::new(bytes), Path::new(origin))
+    decode(Cursor::new(bytes), Path::new(origin), limits)
 }
 
 /// Height and width of an image file, upright, from its header alone.
@@ -92,7 +128,7 @@ pub(crate) fn image_size(path: &Path) -> Result<(usize, usize), DataError> {
         return Err(DataError::Empty { path: path.to_path_buf() });
     }
     let (width, height, orientation) = guarded(path, || {
-        let (decoder, orientation) = decoder(BufReader::new(file), path)?;
+        let (decoder, orientation) = decoder(BufReader::new(file), path, ImageLimits::default())?;
         let (width, height) = decoder.dimensions();
         Ok((width, height, orientation))
     })?;
@@ -106,26 +142,38 @@ pub(crate) fn image_size(path: &Path) -> Result<(usize, usize), DataError> {
 fn decoder<'a>(
     reader: impl BufRead + Seek + 'a,
     path: &Path,
+    limits: ImageLimits,
 ) -> Result<(impl ImageDecoder + 'a, Orientation), DataError> {
-    let bad = |e: &dyn std::fmt::Display| DataError::Image { path: path.to_path_buf(), problem: e.to_string() };
     let mut reader = ImageReader::new(reader).with_guessed_format().map_err(DataError::read(path))?;
-    let mut limits = Limits::default();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
-    limits.max_alloc = Some(MAX_BYTES);
-    reader.limits(limits);
-    let mut decoder = reader.into_decoder().map_err(|e| bad(&e))?;
+    reader.limits(limits.into());
+    let mut decoder = reader.into_decoder().map_err(|error| refused(error, path, limits))?;
     let (width, height) = decoder.dimensions();
     if width == 0 || height == 0 {
-        return Err(bad(&"it has no pixels"));
+        return Err(DataError::Image { path: path.to_path_buf(), problem: "it has no pixels".to_owned() });
     }
-    if u64::from(width) * u64::from(height) > MAX_PIXELS || decoder.total_bytes() > MAX_BYTES {
-        let problem =
-            format!("its {width} x {height} pixels are too many: make it smaller than 48 megapixels (192 MiB)");
-        return Err(bad(&problem));
+    if u64::from(width) * u64::from(height) > limits.pixels || decoder.total_bytes() > limits.bytes {
+        return Err(limits.exceeded(path, &format!("its {width} x {height} pixels are too many")));
     }
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     Ok((decoder, orientation))
+}
+
+/// What a decoder says of an image: beyond the limits, or damaged.
+fn refused(error: ImageError, path: &Path, limits: ImageLimits) -> DataError {
+    match error {
+        ImageError::Limits(_) => limits.exceeded(path, "its sides or pixels are too many"),
+        error => DataError::Image { path: path.to_path_buf(), problem: error.to_string() },
+    }
+}
+
+impl From<ImageLimits> for Limits {
+    fn from(limits: ImageLimits) -> Limits {
+        let mut own = Limits::default();
+        own.max_image_width = Some(limits.side);
+        own.max_image_height = Some(limits.side);
+        own.max_alloc = Some(limits.bytes);
+        own
+    }
 }
 
 /// Does what `decode` does; where a decoder panics at a damaged image, that is an error like any other.
@@ -137,14 +185,17 @@ fn guarded<T>(path: &Path, decode: impl FnOnce() -> Result<T, DataError>) -> Res
     })
 }
 
-fn decode<'a>(reader: impl BufRead + Seek + 'a, path: &Path) -> Result<DecodedImage, DataError> {
-    guarded(path, || decode_pixels(reader, path))
+fn decode<'a>(reader: impl BufRead + Seek + 'a, path: &Path, limits: ImageLimits) -> Result<DecodedImage, DataError> {
+    guarded(path, || decode_pixels(reader, path, limits))
 }
 
-fn decode_pixels<'a>(reader: impl BufRead + Seek + 'a, path: &Path) -> Result<DecodedImage, DataError> {
-    let (decoder, orientation) = decoder(reader, path)?;
-    let mut image = DynamicImage::from_decoder(decoder)
-        .map_err(|e| DataError::Image { path: path.to_path_buf(), problem: e.to_string() })?;
+fn decode_pixels<'a>(
+    reader: impl BufRead + Seek + 'a,
+    path: &Path,
+    limits: ImageLimits,
+) -> Result<DecodedImage, DataError> {
+    let (decoder, orientation) = decoder(reader, path, limits)?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| refused(error, path, limits))?;
     image.apply_orientation(orientation);
     let (height, width) = (image.height() as usize, image.width() as usize);
     let has_alpha = image.color().has_alpha();

@@ -28,7 +28,7 @@ pub use atomic::{AtomicFile, write_atomic};
 pub use batches::epoch_order;
 pub use drawn::{CentredBy, Drawn};
 pub use error::DataError;
-pub use image_file::{DecodedImage, decode_image, read_image};
+pub use image_file::{DecodedImage, ImageLimits, decode_image, decode_image_within, read_image};
 pub use open::open;
 pub use polarity::Polarity;
 pub use preprocess::{Preprocess, ResizeFilter};

@@ -102,6 +102,17 @@ impl Model {
         Ok(self.finish(self.logits_on(threads, images, &mut |_, _| {})?))
     }
 
+    /// Class probabilities of `n` images that need not lie together, on the calling thread: `image(i)` gives the
+    /// `H x W x C` pixels of image `i`. Each image's bits are its own, whatever comes with it.
+    ///
+    /// # Panics
+    /// If an image does not have `input().len()` pixels.
+    pub fn predict_scattered<'a>(&self, n: usize, image: impl Fn(usize) -> &'a [u8]) -> Predictions {
+        let (preprocess, channels) = (&self.parts.preprocess, self.input().channels);
+        let fill = |i: usize, input: &mut [f32]| preprocess.normalise_u8(image(i), channels, input);
+        self.finish(self.predictor.logits(n, fill))
+    }
+
     /// What the network says of each image before softmax, `images x classes`, row-major, on the calling thread.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod predict;
 mod report;
 mod run_data;
 mod samples;
+mod serve;
 mod source;
 mod splits;
 mod submit;
@@ -30,6 +31,8 @@ use crate::args::Command;
 use crate::error::CliError;
 use crate::interrupt::Interrupt;
 use crate::output::Out;
+
+pub(crate) use self::model::load as load_model;
 
 /// The instruction set that `--simd` names.
 pub(crate) fn isa(name: &str) -> Result<Isa, CliError> {
@@ -60,6 +63,7 @@ pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Res
         Command::Submit(args) => submit::run(args, out),
         Command::Report(args) => report::run(args, out),
         Command::Export(args) => export::run(args, out),
+        Command::Serve(args) => serve::run(&args),
         Command::Fetch(args) => fetch::run(args, out),
     }
 }

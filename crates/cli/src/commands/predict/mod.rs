@@ -7,13 +7,14 @@ use std::path::Path;
 
 use glyphnet::Model;
 use glyphnet::nn::Threads;
-use glyphnet_data::{DataError, Images, Polarity, read_image};
+use glyphnet_data::{DataError, Images, read_image};
 use indicatif::ProgressBar;
 
 use self::inputs::Input;
 use self::rows::Row;
 use super::model;
 use crate::args::{Invert, PredictArgs};
+use crate::classify::{likeliest, swap, to_input};
 use crate::error::CliError;
 use crate::output::{Out, say};
 use crate::progress::{self, Unit};
@@ -62,7 +63,7 @@ impl Work<'_> {
         let (mut pixels, mut origins) = (Vec::new(), Vec::new());
         for input in block {
             let read = match input {
-                Input::Image(path) => self.read_image(path).map(|image| (image, None)),
+                Input::Image(path) => read_image(path).map(|image| (to_input(self.model, &image), None)),
                 Input::Csv(path) => self.read_csv(path),
             };
             match read {
@@ -84,13 +85,15 @@ impl Work<'_> {
                 }
             }
         }
-        let inverted: Vec<bool> = pixels.chunks_exact_mut(shape.len()).map(|image| self.swap(image)).collect();
-        let (images, model, top) = (Images::new(shape, pixels)?, self.model, self.top);
+        let (model, invert, top) = (self.model, self.invert, self.top);
+        let inverted: Vec<bool> =
+            pixels.chunks_exact_mut(shape.len()).map(|image| swap(model, invert, image)).collect();
+        let images = Images::new(shape, pixels)?;
         let rows = &mut self.rows;
         model::predict(model, &self.threads, &images, &self.bar, |first, predictions| {
             for i in 0..predictions.len() {
                 let (input, row) = origins[first + i];
-                let top = rows::likeliest(predictions.row(i), model.classes(), top);
+                let top = likeliest(predictions.row(i), model.classes(), top);
                 let input = input.path().display().to_string();
                 rows.push(Row { input, row, inverted: inverted[first + i], top });
             }
@@ -98,29 +101,9 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// The image at the model's input size, `H x W x C`.
-    fn read_image(&self, path: &Path) -> Result<Vec<u8>, DataError> {
-        Ok(read_image(path)?.to_input(self.model.input(), self.model.preprocess().resize))
-    }
-
     /// All images of a CSV file, which must have the model's input size, and how many they are.
     fn read_csv(&self, path: &Path) -> Result<(Vec<u8>, Option<usize>), DataError> {
         let images = self.threads.run(|| model::read_csv(self.model, path))?.images;
         Ok((images.pixels().to_vec(), Some(images.len())))
-    }
-
-    /// Swaps dark and light if that is wanted for this image.
-    fn swap(&self, image: &mut [u8]) -> bool {
-        let (shape, learned) = (self.model.input(), self.model.preprocess().polarity.unwrap_or(Polarity::Mixed));
-        let wanted = match self.invert {
-            Invert::Yes => true,
-            Invert::No => false,
-            // In colour the complement is another colour, not the same thing on other ground: red would become cyan.
-            Invert::Auto => shape.channels == 1 && learned.is_opposite_of(image, shape),
-        };
-        if wanted {
-            learned.swap(image, shape);
-        }
-        wanted
     }
 }

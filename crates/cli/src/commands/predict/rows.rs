@@ -5,6 +5,7 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use crate::args::OutputFormat;
+use crate::classify::Choice;
 use crate::commands::text::percent;
 use crate::error::CliError;
 use crate::output::Out;
@@ -21,26 +22,6 @@ pub(crate) struct Row {
     pub(crate) inverted: bool,
     /// The likeliest classes, the best first; never empty.
     pub(crate) top: Vec<Choice>,
-}
-
-/// One class and how likely it is.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub(crate) struct Choice {
-    pub(crate) class: String,
-    pub(crate) label: usize,
-    pub(crate) probability: f32,
-}
-
-/// The `count` likeliest of `classes`, the best first; of equals the lower label.
-pub(crate) fn likeliest(probabilities: &[f32], classes: &[String], count: usize) -> Vec<Choice> {
-    let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
-    let choice = |label: usize| Choice {
-        class: classes.get(label).cloned().unwrap_or_else(|| label.to_string()),
-        label,
-        probability: probabilities[label],
-    };
-    order.into_iter().take(count).map(choice).collect()
 }
 
 /// Prints all answers.
@@ -113,18 +94,4 @@ fn write_csv(rows: &[Row], out: &mut Out) -> Result<(), CliError> {
     }
     let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
     Ok(out.write_all(&bytes)?)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_likeliest_come_first_and_equals_in_order() {
-        let classes = ["a", "b", "c", "d"].map(str::to_owned);
-        let top = likeliest(&[0.1, 0.4, 0.1, 0.4], &classes, 3);
-        let found: Vec<(&str, usize)> = top.iter().map(|c| (c.class.as_str(), c.label)).collect();
-        assert_eq!(found, [("b", 1), ("d", 3), ("a", 0)]);
-        assert_eq!(likeliest(&[0.5, 0.5], &classes, 9).len(), 2);
-    }
 }

@@ -1,0 +1,109 @@
+//! Accepting connections, speaking HTTP/1 on them, and letting them end.
+
+use std::future::Future;
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use super::app::App;
+use super::transport::Transport;
+
+/// Bytes of a request's line and headers; more are answered with 431.
+const LONGEST_HEAD: usize = 16 << 10;
+/// Headers of a request; more are answered with 431.
+const MOST_HEADERS: usize = 64;
+/// Bytes that a connection buffers.
+const BUFFER: usize = 64 << 10;
+/// How long to wait where the system has no more files to give.
+const OUT_OF_FILES: Duration = Duration::from_millis(100);
+
+/// How long clients may take, and how many they may be.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Connections {
+    pub(crate) most: usize,
+    /// For the headers of the next request, and for taking a response.
+    pub(crate) patience: Duration,
+    /// For requests in flight once the server is to end.
+    pub(crate) drain: Duration,
+}
+
+/// Serves until `end`, then closes the listener and lets requests in flight end. Says whether all of them did.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    app: Arc<App>,
+    router: Router,
+    connections: Connections,
+    end: impl Future<Output = ()>,
+) -> bool {
+    let graceful = GracefulShutdown::new();
+    let accept = accept(listener, &app, router, connections, &graceful);
+    tokio::select! {
+        () = end => {}
+        () = accept => {}
+    }
+    app.draining.store(true, Ordering::Relaxed);
+    app.engine.hurry();
+    timeout(connections.drain, graceful.shutdown()).await.is_ok()
+}
+
+async fn accept(
+    listener: TcpListener,
+    app: &Arc<App>,
+    router: Router,
+    connections: Connections,
+    graceful: &GracefulShutdown,
+) {
+    let places = Arc::new(Semaphore::new(connections.most));
+    let service = TowerToHyperService::new(router);
+    // Beyond the most connections new ones wait where the system keeps them.
+    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+        match listener.accept().await {
+            Ok((stream, _peer)) => {
+                // Small responses are sent at once.
+                let _ = stream.set_nodelay(true);
+                let connection = Connection { stream, place, app: Arc::clone(app), watcher: graceful.watcher() };
+                tokio::spawn(connection.speak(service.clone(), connections.patience));
+            }
+            // The client went away before it was let in.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
+            Err(error) => {
+                app.log.event("accept", &format!("no connection can be accepted: {error}"));
+                sleep(OUT_OF_FILES).await;
+            }
+        }
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    place: OwnedSemaphorePermit,
+    app: Arc<App>,
+    watcher: Watcher,
+}
+
+impl Connection {
+    async fn speak(self, service: TowerToHyperService<Router>, patience: Duration) {
+        let _open = self.app.metrics.connections.enter();
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            // A connection that is idle between two requests waits for headers too.
+            .header_read_timeout(patience)
+            .max_buf_size(BUFFER)
+            .max_header_size(LONGEST_HEAD)
+            .max_headers(MOST_HEADERS)
+            .serve_connection(TokioIo::new(Transport::new(self.stream, patience)), service);
+        // What goes wrong on a connection is its client's doing, and its client's to see.
+        let _ = self.watcher.watch(connection).await;
+        drop(self.place);
+    }
+}

@@ -1,0 +1,124 @@
+//! The model that is served, with all that is made of it once.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
+
+use axum::body::Bytes;
+use glyphnet::Model;
+
+use super::openapi;
+use super::page::Page;
+use super::protocol;
+use crate::commands::load_model;
+use crate::error::CliError;
+
+/// A model as it was read. Whatever a request does, it does with one of these from its beginning to its end.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    model: Model,
+    page: Page,
+    metadata: Bytes,
+    openapi: Bytes,
+    /// 0 for the model that the server began with, one more with each reload.
+    generation: u64,
+    stamp: Option<Stamp>,
+}
+
+/// What changes with a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    length: u64,
+    modified: SystemTime,
+}
+
+impl Stamp {
+    /// Of the file as it is now; nothing where there is none.
+    pub(crate) fn of(file: &Path) -> Option<Stamp> {
+        let meta = fs::metadata(file).ok()?;
+        Some(Stamp { length: meta.len(), modified: meta.modified().ok()? })
+    }
+}
+
+impl Loaded {
+    /// Reads the model of a file or a run folder.
+    fn read(path: &Path, name: &str, generation: u64) -> Result<Loaded, CliError> {
+        // Looked at first: what changes while it is read is read again.
+        let stamp = Stamp::of(&file_of(path));
+        let model = load_model(path)?;
+        let page = Page::of(&model);
+        let (metadata, openapi) = (protocol::metadata(name, &model), openapi::document(name, &model));
+        Ok(Loaded { model, page, metadata, openapi, generation, stamp })
+    }
+
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    pub(crate) fn page(&self) -> &Page {
+        &self.page
+    }
+
+    /// What `/v2/models/NAME` says.
+    pub(crate) fn metadata(&self) -> Bytes {
+        self.metadata.clone()
+    }
+
+    pub(crate) fn openapi(&self) -> Bytes {
+        self.openapi.clone()
+    }
+
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+}
+
+/// The file that holds the model of a file or a run folder.
+fn file_of(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
+}
+
+/// The model in use, which can be swapped for another while requests go on with theirs.
+#[derive(Debug)]
+pub(crate) struct Current {
+    path: PathBuf,
+    name: String,
+    loaded: RwLock<Arc<Loaded>>,
+}
+
+impl Current {
+    /// Reads the model of a file or a run folder, to be served as `name`.
+    ///
+    /// # Errors
+    /// If there is none, or it is damaged.
+    pub(crate) fn open(path: &Path, name: &str) -> Result<Current, CliError> {
+        let loaded = RwLock::new(Arc::new(Loaded::read(path, name, 0)?));
+        Ok(Current { path: path.to_owned(), name: name.to_owned(), loaded })
+    }
+
+    /// What it is called in URLs.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The model for a request that begins now.
+    pub(crate) fn get(&self) -> Arc<Loaded> {
+        Arc::clone(&self.loaded.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The file as it is now, if it is another than the one that was read.
+    pub(crate) fn changed(&self) -> Option<Stamp> {
+        Stamp::of(&file_of(&self.path)).filter(|now| self.get().stamp != Some(*now))
+    }
+
+    /// Reads the file again and swaps the model, if it is intact; else keeps the old one.
+    ///
+    /// # Errors
+    /// If the file is gone or damaged.
+    pub(crate) fn reload(&self) -> Result<Arc<Loaded>, CliError> {
+        let new = Arc::new(Loaded::read(&self.path, &self.name, self.get().generation + 1)?);
+        *self.loaded.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&new);
+        Ok(new)
+    }
+}

@@ -1,0 +1,171 @@
+//! The JSON of an inference request, checked against the model.
+
+use std::borrow::Cow;
+
+use axum::body::Bytes;
+use glyphnet_data::ImageShape;
+use serde::Deserialize;
+
+use super::super::error::ApiError;
+use super::super::pixels::Pixels;
+use super::{INPUT, OUTPUT};
+
+/// Fields that are not listed are left alone: the protocol lets clients add their own.
+#[derive(Deserialize)]
+struct Request<'a> {
+    #[serde(borrow)]
+    id: Option<Cow<'a, str>>,
+    #[serde(default)]
+    parameters: Parameters,
+    #[serde(borrow)]
+    inputs: Vec<Input<'a>>,
+    #[serde(borrow, default)]
+    outputs: Vec<Output<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Input<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    shape: Vec<i64>,
+    #[serde(borrow)]
+    datatype: Cow<'a, str>,
+    #[serde(default)]
+    parameters: Parameters,
+    data: Option<Pixels>,
+}
+
+#[derive(Deserialize)]
+struct Output<'a> {
+    #[serde(borrow)]
+    name: Cow<'a, str>,
+    #[serde(default)]
+    parameters: Parameters,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Parameters {
+    binary_data_size: Option<u64>,
+    binary_data: Option<bool>,
+    binary_data_output: Option<bool>,
+    classification: Option<u64>,
+    shared_memory_region: Option<serde::de::IgnoredAny>,
+}
+
+/// What a client wants to know of its images.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) id: Option<String>,
+    /// `images x H x W x C`.
+    pub(super) pixels: Bytes,
+    /// Whether the output is to be binary.
+    pub(super) binary: bool,
+    /// Where the likeliest classes are wanted instead of probabilities: how many.
+    pub(super) classification: Option<usize>,
+}
+
+/// Reads a body whose first `header` bytes are JSON, all of it where that is not said.
+///
+/// # Errors
+/// 400 for what is not described, 413 for more than `most` images.
+pub(super) fn read(body: &Bytes, header: Option<usize>, shape: ImageShape, most: usize) -> Result<Wanted, ApiError> {
+    let end = header.unwrap_or(body.len());
+    let Some(json) = body.get(..end) else {
+        let message = format!("Inference-Header-Content-Length is {end}, but the body has {} bytes", body.len());
+        return Err(ApiError::bad(message));
+    };
+    let request: Request<'_> =
+        serde_json::from_slice(json).map_err(|error| ApiError::bad(format!("the request's JSON: {error}")))?;
+    let [input] = &request.inputs[..] else {
+        return Err(ApiError::bad(format!(
+            "there are {} inputs; the model takes one, '{INPUT}'",
+            request.inputs.len()
+        )));
+    };
+    let bytes = expected_bytes(input, shape, most)?;
+    let (binary, classification) = outputs(&request)?;
+    let id = request.id.as_deref().map(str::to_owned);
+    let rest = body.slice(end..);
+    let pixels = match request.inputs.into_iter().next().map(|input| (input.parameters.binary_data_size, input.data)) {
+        Some((Some(size), None)) => raw(rest, size, bytes)?,
+        Some((None, Some(data))) if rest.is_empty() => nested(data, shape, bytes)?,
+        Some((None, Some(_))) => return Err(ApiError::bad("there are bytes after the JSON that no input claims")),
+        Some((Some(_), Some(_))) => {
+            return Err(ApiError::bad("the input has both data and binary_data_size; give one"));
+        }
+        _ => return Err(ApiError::bad("the input has no data, and no parameter binary_data_size")),
+    };
+    Ok(Wanted { id, pixels, binary, classification })
+}
+
+/// How many bytes the input's tensor has, by its shape.
+fn expected_bytes(input: &Input<'_>, shape: ImageShape, most: usize) -> Result<usize, ApiError> {
+    let Input { name, datatype, .. } = input;
+    if name != INPUT {
+        return Err(ApiError::bad(format!("there is no input '{name}'; the model takes one, '{INPUT}'")));
+    }
+    if datatype != "UINT8" {
+        return Err(ApiError::bad(format!(
+            "input '{INPUT}' is of {datatype}; the model takes UINT8, pixels from 0 to 255, and does all scaling itself"
+        )));
+    }
+    if input.parameters.shared_memory_region.is_some() {
+        return Err(ApiError::bad("tensors in shared memory are not read here; send them in the body"));
+    }
+    let own = [shape.height, shape.width, shape.channels].map(|side| side as i64);
+    let images = match input.shape[..] {
+        [images, height, width, channels] if images > 0 && [height, width, channels] == own => images,
+        _ => {
+            let [height, width, channels] = own;
+            return Err(ApiError::bad(format!(
+                "input '{INPUT}' has shape {:?}; the model takes [n, {height}, {width}, {channels}] with n from 1",
+                input.shape
+            )));
+        }
+    };
+    match usize::try_from(images) {
+        Ok(images) if images <= most => Ok(images * shape.len()),
+        _ => Err(ApiError::large(format!("{images} images are more than {most} in one request (--max-images)"))),
+    }
+}
+
+/// Whether the output is wanted binary, and how many classes of it if not all.
+fn outputs(request: &Request<'_>) -> Result<(bool, Option<usize>), ApiError> {
+    let all_binary = request.parameters.binary_data_output.unwrap_or(false);
+    let output = match &request.outputs[..] {
+        [] => return Ok((all_binary, None)),
+        [output] if output.name == OUTPUT => output,
+        outputs => {
+            let names: Vec<&str> = outputs.iter().map(|output| &*output.name).collect();
+            return Err(ApiError::bad(format!("the outputs {names:?} are wanted; the model has one, '{OUTPUT}'")));
+        }
+    };
+    let classes = match output.parameters.classification {
+        Some(0) | None => None,
+        Some(count) => Some(usize::try_from(count).unwrap_or(usize::MAX)),
+    };
+    Ok((output.parameters.binary_data.unwrap_or(all_binary), classes))
+}
+
+fn raw(rest: Bytes, size: u64, bytes: usize) -> Result<Bytes, ApiError> {
+    if size != bytes as u64 || rest.len() != bytes {
+        return Err(ApiError::bad(format!(
+            "the shape of input '{INPUT}' makes {bytes} bytes, but binary_data_size is {size} and {} follow the JSON",
+            rest.len()
+        )));
+    }
+    Ok(rest)
+}
+
+fn nested(data: Pixels, shape: ImageShape, bytes: usize) -> Result<Bytes, ApiError> {
+    let Pixels { dims, values } = data;
+    let (height, width, channels) = (shape.height, shape.width, shape.channels);
+    if values.len() != bytes || (dims.len() != 1 && dims != [bytes / shape.len(), height, width, channels]) {
+        return Err(ApiError::bad(format!(
+            "the data of input '{INPUT}' are {} numbers in arrays of {dims:?}; its shape makes {bytes}, flat or nested",
+            values.len()
+        )));
+    }
+    Ok(values.into())
+}

@@ -1,0 +1,114 @@
+//! Clients that are slow, and more of them than are let in.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use crate::common::bar_image;
+use crate::http::{Connection, request};
+use crate::server::Server;
+
+/// Well below what the client would wait for anything else, well above what the server is told.
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn slow_headers_end_the_connection() {
+    let server = Server::start(&["--client-timeout", "0.5"]);
+    let start = Instant::now();
+    for part in ["", "GET / HTT", "GET / HTTP/1.1\r\nHost: x\r\nA"] {
+        let mut connection = server.connect();
+        connection.write(part);
+        assert!(connection.read().is_none_or(|response| response.status == 408), "{part}");
+    }
+    assert!(start.elapsed() >= Duration::from_millis(1500) && start.elapsed() < SOON, "{:?}", start.elapsed());
+    // A connection that is idle after a request, too.
+    let mut idle = server.connect();
+    assert_eq!(idle.ask("GET", "/v2", &[], b"").status, 200);
+    assert!(idle.is_closed());
+}
+
+#[test]
+fn slow_bodies_are_refused() {
+    let server = Server::start(&["--client-timeout", "0.5"]);
+    let head = "POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 5000\r\n\r\n";
+    let mut silent = server.connect();
+    silent.write(head);
+    silent.read().unwrap().refused(408, "too slowly");
+    // A byte now and then does not help.
+    let mut trickle = server.connect();
+    trickle.write(head);
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(1) {
+        trickle.write("x");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    trickle.read().unwrap().refused(408, "too slowly");
+}
+
+/// A client that asks and asks but never reads is left alone once it has taken nothing for a while.
+#[test]
+fn a_client_that_reads_nothing_is_left() {
+    let server = Server::start(&["--client-timeout", "0.5"]);
+    let mut deaf = server.connect();
+    // More answers than the system keeps on the way.
+    let question = request("GET", "/openapi.json", &[], b"");
+    deaf.write(question.repeat(2000));
+    server.wait_until("its connection is gone", |server| server.metric("glyphnet_connections") == 1.0);
+    drop(deaf);
+}
+
+/// Clients that send slowly hold no place that others want.
+#[test]
+fn slow_clients_hold_no_place() {
+    let server = Server::start(&["--max-concurrent", "1"]);
+    let head = "POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 5000\r\n\r\nx";
+    let slow: Vec<Connection> = (0..20)
+        .map(|_| {
+            let mut connection = server.connect();
+            connection.write(head);
+            connection
+        })
+        .collect();
+    server.wait_until("all are being read", |server| server.metric("glyphnet_active_requests") == 21.0);
+    let body = json!({ "pixels": bar_image(0, 0) }).to_string();
+    assert_eq!(server.post("/api/predict", "application/json", body).status, 200);
+    drop(slow);
+}
+
+/// A batch delay keeps requests at work for as long as the test needs; the end of the server ends it.
+#[test]
+fn beyond_capacity_the_answer_is_503() {
+    let server = Server::start(&["--max-concurrent", "2", "--batch-delay", "10000000", "--max-batch", "100"]);
+    let body = json!({ "pixels": bar_image(0, 0) }).to_string();
+    let bytes = request("POST", "/api/predict", &[("Content-Type", "application/json")], body.as_bytes());
+    let mut first: Vec<Connection> = (0..2)
+        .map(|_| {
+            let mut connection = server.connect();
+            connection.write(&bytes);
+            connection
+        })
+        .collect();
+    server.wait_until("both wait", |server| server.metric("glyphnet_waiting_images") == 2.0);
+    let refused = server.post("/api/predict", "application/json", &body);
+    refused.refused(503, "--max-concurrent");
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    // Everything else is answered.
+    assert_eq!(server.get("/v2/health/ready").status, 200);
+    server.signal("-TERM");
+    for connection in &mut first {
+        assert_eq!(connection.read().unwrap().status, 200);
+    }
+}
+
+#[test]
+fn beyond_the_most_connections_new_ones_wait() {
+    let server = Server::start(&["--max-connections", "2"]);
+    let mut open: Vec<Connection> = (0..2).map(|_| server.connect()).collect();
+    for connection in &mut open {
+        assert_eq!(connection.ask("GET", "/v2", &[], b"").status, 200);
+    }
+    let mut third = server.connect();
+    third.write(request("GET", "/v2", &[], b""));
+    drop(open);
+    assert_eq!(third.read().unwrap().status, 200);
+}
