@@ -10,7 +10,7 @@ from race.paths import PYTHON, ROOT, glyphnet
 
 _VERSIONS = """
 import importlib.metadata as m, json, platform
-names = "torch", "tensorflow-cpu", "keras", "onnxruntime", "numpy", "scipy", "pandas", "polars"
+names = "torch", "tensorflow-cpu", "keras", "onnxruntime", "numpy", "scipy", "pandas", "polars", "fastapi", "uvicorn"
 print(json.dumps({"Python": platform.python_version(), **{n: m.version(n) for n in names}}))
 """
 
