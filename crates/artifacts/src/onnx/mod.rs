@@ -117,3 +117,8 @@ fn description(parts: &ModelParts) -> String {
          what is done to pixels, is in the metadata 'preprocess'."
     )
 }
+
+/// The Rust of `docs/export.md` is compiled with the other examples. There, rustdoc takes indented blocks for Rust as well.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/export.md")]
+struct Documentation;
