@@ -15,8 +15,9 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync",
 ];
 
-/** Opens `address` and lets `look(page)` at it; fails if the page asks for anything else or complains. */
-export const opened = async (address, options, look) => {
+/** Opens `address` and lets `look(page)` at it; fails if the page asks for anything else or complains. `init` is run in the
+ *  page before its own scripts. */
+export const opened = async (address, { init = () => {}, ...options }, look) => {
   const profile = mkdtempSync(join(tmpdir(), "glyphnet-profile-"));
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: "/usr/bin/chromium", headless: true, args: FLAGS, viewport: { width: 1280, height: 900 }, ...options,
@@ -28,6 +29,7 @@ export const opened = async (address, options, look) => {
     page.on("pageerror", (error) => said.push(error.message));
     const outside = (url) => !url.startsWith("data:") && !url.startsWith("blob:");
     context.on("request", (request) => { if (outside(request.url())) asked.push(request.url()); });
+    await page.addInitScript(init);
     await page.goto(address);
     await look(page);
     assert.deepEqual(said, [], "the page complains");

@@ -1,4 +1,5 @@
-//! Results to files: pictures, the report, Kaggle's submission file, and TensorBoard's event files.
+//! Results to files: pictures, the report, ONNX and the stand-alone page, Kaggle's submission file, and TensorBoard's event
+//! files.
 //!
 //! Nothing here knows how a network is trained. Every file is written beside its place and renamed, so a reader never
 //! sees half of one; but event files grow at their end, as their reader expects.
@@ -6,8 +7,10 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod html;
 pub mod numbers;
 pub mod onnx;
+pub mod page;
 pub mod pictures;
 mod protobuf;
 pub mod report;

@@ -74,6 +74,33 @@ fn the_best_images_at_hand_are_compared() {
     assert!(ran.stdout.contains("256 images of noise"), "{}", ran.stdout);
 }
 
+#[test]
+fn a_run_becomes_a_page() {
+    let bench = trained();
+    let html = ["export", "--format", "html", "--model", "run"];
+    let said = bench.ok(&html);
+    let page = bench.read("model.html");
+    let size = glyphnet_artifacts::numbers::grouped(page.len() as u64);
+    let draws = page.contains("id=\"board\"");
+    let how = if draws {
+        "to draw, or to show it images\n"
+    } else {
+        "there is no drawing, since the training images are none\n"
+    };
+    assert!(said.starts_with(&format!("model.html: {size} bytes, ")) && said.ends_with(how), "{said}");
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
+    // The same page again, over what was there.
+    bench.write("other.html", "old");
+    bench.ok(&[&html[..], &["-o", "other.html"]].concat());
+    assert_eq!(bench.read("other.html"), page);
+    bench.fails(&[&html[..], &["--data", "bars"]].concat(), 2, &["--data is for --format onnx"]);
+    let wide = Sequential::new().add(Flatten {}).add(Dense::new(1 << 15)).add(Dense::new(2));
+    model_file(&bench, "wide.safetensors", wide.build(ImageShape::new(32, 32, 1), 2, 0).unwrap());
+    let wide = ["export", "--format", "html", "--model", "wide.safetensors", "-o", "wide.html"];
+    bench.fails(&wide, 1, &["33,652,738 parameters", "use `export --format onnx` instead"]);
+    assert!(!bench.path("wide.html").exists());
+}
+
 /// Two sums of large numbers that almost cancel: what is left is rounding, which another program does otherwise.
 fn cancelling() -> Network {
     let layers = Sequential::new().add(Flatten {}).add(Dense::new(2)).add(Dense::new(2));

@@ -2,8 +2,8 @@
 
 use glyphnet::analysis::{Bin, Calibration};
 
-use super::markup::{Html, Px};
 use super::page::Split;
+use crate::html::{Html, Px};
 use crate::numbers::{count, grouped, percent};
 use crate::pictures::reliability::wilson;
 

@@ -2,8 +2,8 @@
 
 use glyphnet::analysis::{Averages, ClassMetrics};
 
-use super::markup::Html;
 use super::page::{Page, Split};
+use crate::html::Html;
 use crate::numbers::{count, grouped, percent};
 
 /// Classes that are listed; of more, those that are found worst.

@@ -3,8 +3,8 @@
 use glyphnet::train::history::EpochRecord;
 use serde::Serialize;
 
-use super::markup::{Html, Px};
 use super::page::Page;
+use crate::html::{Html, Px};
 use crate::numbers::{count, percent};
 use crate::pictures::axis::Axis;
 

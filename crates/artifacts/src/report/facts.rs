@@ -5,9 +5,9 @@ use std::fmt::Display;
 use glyphnet::saved_run::{RunState, SplitFacts};
 
 use super::head::duration;
-use super::markup::Html;
 use super::page::Page;
 use crate::error::ArtifactError;
+use crate::html::{Html, times, write_network_table};
 use crate::numbers::{count, grouped};
 use crate::shell::quoted;
 
@@ -16,12 +16,9 @@ const MOST_CLASSES: usize = 300;
 
 impl Page<'_> {
     pub(super) fn write_network(&self, html: &mut Html) {
-        html.raw(
-            "<section id=\"network\"><h2>Network</h2>\n<div class=\"scroll\"><table><thead><tr><th \
-             scope=\"col\">layer</th>",
-        );
+        html.raw("<section id=\"network\"><h2>Network</h2>\n");
         let Some(network) = &self.network else {
-            html.raw("</tr></thead><tbody>\n");
+            html.raw("<div class=\"scroll\"><table><thead><tr><th scope=\"col\">layer</th></tr></thead><tbody>\n");
             for layer in &self.run.recipe.layer {
                 html.put("<tr><td>{}</td></tr>\n", &[&layer.kind()]);
             }
@@ -31,26 +28,8 @@ impl Page<'_> {
             );
             return;
         };
-        html.raw(
-            "<th scope=\"col\">output</th><th scope=\"col\" class=\"n\">parameters</th>\
-             <th scope=\"col\" class=\"n\">multiplications</th></tr></thead><tbody>\n",
-        );
-        html.put(
-            "<tr><td>input</td><td>{}</td><td class=\"n\">0</td><td class=\"n\">0</td></tr>\n",
-            &[&times(&network.input())],
-        );
-        for layer in network.layers() {
-            html.put(
-                "<tr><td>{}</td><td>{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
-                &[&layer.name, &times(&layer.output), &grouped(layer.parameters() as u64), &grouped(layer.macs)],
-            );
-        }
+        write_network_table(html, network);
         let (all, trained) = (network.parameters() as u64, network.trained_parameters() as u64);
-        html.put(
-            "</tbody><tfoot><tr><td>all</td><td></td><td class=\"n\">{}</td><td \
-             class=\"n\">{}</td></tr></tfoot></table></div>\n",
-            &[&grouped(all), &grouped(network.macs())],
-        );
         if all > trained {
             html.put("<p class=\"note\">{} of the parameters are not trained.</p>\n", &[&grouped(all - trained)]);
         }
@@ -193,9 +172,4 @@ impl List<'_> {
     fn end(self) {
         self.html.raw("</dl>\n");
     }
-}
-
-/// A shape with the sign that is meant.
-fn times(shape: &dyn Display) -> String {
-    shape.to_string().replace(" x ", " \u{d7} ")
 }

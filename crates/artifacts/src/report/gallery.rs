@@ -1,7 +1,7 @@
 //! Images one by one: the worst losses, and labels that are probably wrong.
 
-use super::markup::Html;
 use super::page::{MOST_ISSUES, MOST_LOSSES, Page, Split};
+use crate::html::Html;
 use crate::numbers::{count, grouped};
 
 impl Page<'_> {

@@ -6,8 +6,8 @@ use glyphnet::ImageShape;
 use glyphnet::evaluate::Score;
 use glyphnet::saved_run::RunState;
 
-use super::markup::Html;
 use super::page::Page;
+use crate::html::Html;
 use crate::numbers::{count, grouped, percent};
 
 impl Page<'_> {

@@ -2,8 +2,8 @@
 
 use std::cmp::Reverse;
 
-use super::markup::Html;
 use super::page::{Page, Split, shortened};
+use crate::html::Html;
 use crate::numbers::{count, grouped};
 
 /// A larger matrix would be no help: of more classes those are shown that are mixed up most.

@@ -6,22 +6,18 @@ mod curves;
 mod facts;
 mod gallery;
 mod head;
-mod markup;
 mod matrix;
 mod page;
 mod script;
 mod sheet;
 mod summary;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use glyphnet::saved_run::SavedRun;
-use sha2::{Digest as _, Sha256};
 
-use self::markup::Html;
 use self::page::{Page, Split};
 use self::script::ScriptData;
 use crate::error::ArtifactError;
+use crate::html::{Html, THEME_SCRIPT, THEME_STYLE, write_beginning};
 
 const STYLE: &str = include_str!("assets/report.css");
 const SCRIPT: &str = include_str!("assets/report.js");
@@ -55,27 +51,18 @@ pub fn html(run: &SavedRun) -> Result<String, ArtifactError> {
          id=\"images-note\" class=\"quiet\"></p><div id=\"images-list\"></div></dialog>\n",
     );
     html.data("run", &ScriptData::new(&page, curves)).map_err(|error| ArtifactError::report(&error))?;
-    html.raw("<script>");
-    html.raw(SCRIPT);
-    html.raw("</script>\n</body>\n</html>\n");
+    for script in [THEME_SCRIPT, SCRIPT] {
+        html.script(script);
+    }
+    html.raw("</body>\n</html>\n");
     Ok(html.into_text())
 }
 
 impl Page<'_> {
     fn write_beginning(&self, html: &mut Html) {
-        html.raw("<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n");
-        // The one script is named by its hash, so that no other could run even if it got into the page.
-        let hash = STANDARD.encode(Sha256::digest(SCRIPT.as_bytes()));
-        html.put(
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src \
-             'unsafe-inline'; script-src 'sha256-{}'; base-uri 'none'; form-action 'none'\">\n",
-            &[&hash],
-        );
-        html.raw(
-            "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <meta name=\"color-scheme\" content=\"light dark\">\n<link rel=\"icon\" href=\"data:,\">\n",
-        );
+        write_beginning(html, &[THEME_SCRIPT, SCRIPT], "img-src data:");
         html.put("<title>{} \u{b7} glyphnet report</title>\n<style>\n", &[&self.run.name]);
+        html.raw(THEME_STYLE);
         html.raw(STYLE);
         html.put("{}\n", &[&matrix::shades()]);
         for split in &self.splits {

@@ -1,7 +1,7 @@
 //! What a split comes to in a few figures, and how far they may be looked at.
 
-use super::markup::Html;
 use super::page::{Page, Split};
+use crate::html::Html;
 use crate::numbers::{grouped, percent};
 
 impl Page<'_> {

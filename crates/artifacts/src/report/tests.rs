@@ -276,15 +276,7 @@ fn names_cannot_break_the_page() {
 #[test]
 fn the_page_asks_for_nothing() {
     let page = html(&small()).unwrap();
-    for attribute in ["href=\"", "src=\"", "url("] {
-        for value in page.split(attribute).skip(1) {
-            assert!(value.starts_with('#') || value.starts_with("data:"), "{attribute}{}", &value[..40]);
-        }
-    }
-    assert!(!page.contains("http:") && !page.contains("https:") && !page.contains("@import"));
-    let hash =
-        STANDARD.encode(Sha256::digest(page.rsplit_once("<script>").unwrap().1.split_once("</script>").unwrap().0));
-    assert!(page.contains(&format!("script-src 'sha256-{hash}'")));
+    crate::html::assert_asks_for_nothing(&page);
 }
 
 #[test]

@@ -9,20 +9,6 @@
     if (text !== undefined) made.textContent = text;
     return made;
   };
-  document.documentElement.classList.add("scripted");
-
-  // Light and dark.
-  const theme = document.getElementById("theme");
-  const prefersDark = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (document.documentElement.dataset.theme ?? (prefersDark.matches ? "dark" : "light")) === "dark";
-  const nameTheme = () => { theme.textContent = isDark() ? "Light" : "Dark"; };
-  theme.addEventListener("click", () => {
-    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-    nameTheme();
-  });
-  prefersDark.addEventListener("change", nameTheme);
-  nameTheme();
-
   // One split at a time.
   const sections = all("section.split");
   const choosers = all(".splits button");

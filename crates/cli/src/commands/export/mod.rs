@@ -1,6 +1,7 @@
 //! `export`: a model as a file that runs without this program.
 
 mod held_out;
+mod html;
 mod onnx;
 
 use std::fs;
@@ -21,7 +22,7 @@ pub(crate) fn run(args: ExportArgs, out: &mut Out) -> Result<(), CliError> {
     check_place(&place, &args.model)?;
     match args.format {
         ExportFormat::Onnx => onnx::write(&model, &args, &place, out),
-        ExportFormat::Html => Err(CliError::failed("--format html is not built yet; there is --format onnx")),
+        ExportFormat::Html => html::write(&model, &args, &place, out),
     }
 }
 

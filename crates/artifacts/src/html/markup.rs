@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write as _};
 
 /// A page under construction. Markup stands in the source; everything else is escaped on its way in.
 #[derive(Default)]
-pub(super) struct Html {
+pub(crate) struct Html {
     text: String,
 }
 
@@ -14,7 +14,7 @@ impl Html {
     ///
     /// # Panics
     /// If there are not as many values as places: a bug of the caller.
-    pub(super) fn put(&mut self, markup: &'static str, values: &[&dyn Display]) {
+    pub(crate) fn put(&mut self, markup: &'static str, values: &[&dyn Display]) {
         let mut pieces = markup.split("{}");
         assert_eq!(pieces.clone().count(), values.len() + 1, "values for {markup}");
         self.raw(pieces.next().unwrap_or_default());
@@ -26,12 +26,12 @@ impl Html {
     }
 
     /// Adds markup as it is.
-    pub(super) fn raw(&mut self, markup: &'static str) {
+    pub(crate) fn raw(&mut self, markup: &'static str) {
         self.text.push_str(markup);
     }
 
     /// Adds a script element that holds `value` as JSON, for the page's script to read.
-    pub(super) fn data(&mut self, id: &'static str, value: &impl serde::Serialize) -> Result<(), serde_json::Error> {
+    pub(crate) fn data(&mut self, id: &'static str, value: &impl serde::Serialize) -> Result<(), serde_json::Error> {
         let json = serde_json::to_string(value)?;
         self.put(r#"<script type="application/json" id="{}">"#, &[&id]);
         // Outside of strings JSON has none of these, and in strings they may be written by their numbers.
@@ -47,14 +47,21 @@ impl Html {
         Ok(())
     }
 
-    pub(super) fn into_text(self) -> String {
+    /// Adds a script element; the page's policy must name it.
+    pub(crate) fn script(&mut self, script: &'static str) {
+        self.raw("<script>");
+        self.raw(script);
+        self.raw("</script>\n");
+    }
+
+    pub(crate) fn into_text(self) -> String {
         self.text
     }
 }
 
 /// A length or place in an SVG picture, written to a tenth.
 #[derive(Clone, Copy)]
-pub(super) struct Px(pub(super) f64);
+pub(crate) struct Px(pub(crate) f64);
 
 impl Display for Px {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
