@@ -76,7 +76,7 @@ impl Runtime {
     /// Runs it on one batch.
     ///
     /// # Errors
-    /// If the runtime cannot, or the answers have another shape than `images x classes`.
+    /// If the runtime cannot, or answers with something else than matrices.
     pub fn run(&self, images: &Images) -> Result<Answers, OnnxError> {
         let ImageShape { height, width, channels } = images.shape();
         let batch = Value::from_shape([images.len(), height, width, channels], images.pixels().to_vec());
@@ -172,4 +172,35 @@ pub fn compare(
         progress(agreement.images);
     }
     Ok(agreement)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agreement(ours: [f32; 3], theirs: &[f32]) -> Agreement {
+        let answers = |logits: &[f32]| Answers { logits: logits.to_vec(), probabilities: vec![0.5; 3] };
+        let mut agreement = Agreement { images: 0, difference: 0.0, probabilities: 0.0, largest: 0.0 };
+        agreement.add(1, &answers(&ours), &answers(theirs));
+        agreement
+    }
+
+    #[test]
+    fn differences_are_measured_by_the_largest_logit() {
+        assert!(agreement([0.1, -0.2, 0.3], &[0.1, -0.2, 0.300_09]).holds());
+        assert!(!agreement([0.1, -0.2, 0.3], &[0.1, -0.2, 0.300_11]).holds());
+        let large = agreement([0.1, -200.0, 0.3], &[0.1, -200.0, 0.319]);
+        assert!(large.holds() && large.largest == 200.0 && (large.bound() - 0.02).abs() < 1e-6, "{large:?}");
+        assert!(!agreement([0.1, -200.0, 0.3], &[0.1, -200.0, 0.321]).holds());
+    }
+
+    #[test]
+    fn what_is_no_number_or_not_there_never_agrees() {
+        let (nan, infinity) = (f32::NAN, f32::INFINITY);
+        assert!(!agreement([nan, 1.0, 1.0], &[1.0, 1.0, 1.0]).holds());
+        assert!(!agreement([1.0, 1.0, 1.0], &[nan, 1.0, 1.0]).holds());
+        assert!(!agreement([nan, 1.0, 1.0], &[nan, 1.0, 1.0]).holds());
+        assert!(!agreement([1.0, infinity, 1.0], &[1.0, infinity, 1.0]).holds());
+        assert!(!agreement([1.0, 1.0, 1.0], &[1.0, 1.0]).holds());
+    }
 }
