@@ -44,7 +44,7 @@ pub(crate) struct ServeArgs {
     /// The most requests at work or waiting for it; beyond that the answer is 503 with Retry-After
     #[arg(long, value_name = "N", default_value = "256")]
     pub(crate) max_concurrent: NonZeroUsize,
-    /// The most connections; beyond that new ones wait
+    /// The most connections; a further one takes the place of the one whose client has kept the server waiting longest
     #[arg(long, value_name = "N", default_value = "512")]
     pub(crate) max_connections: NonZeroUsize,
     /// Seconds that a client has for the headers of its next request; its body must then come at 64 KiB/s on average

@@ -23,6 +23,7 @@ use super::error::{ApiError, json_response};
 use super::loaded::{Current, Loaded};
 use super::log::Log;
 use super::metrics::Metrics;
+use super::seats::{For, Seat};
 use super::{gate, predict, protocol};
 
 /// What a request may ask for.
@@ -58,9 +59,12 @@ const PARSED_AT_ONCE: usize = 64 << 10;
 
 impl App {
     /// Reads a body, then takes a place among the requests at work: a client that sends slowly holds none.
-    pub(crate) async fn admit(&self, headers: &HeaderMap, body: Body) -> Result<Admitted<'_>, ApiError> {
+    pub(crate) async fn admit(&self, seat: &Seat, headers: &HeaderMap, body: Body) -> Result<Admitted<'_>, ApiError> {
         let mut held = self.budget.hold();
-        let body = body::read(headers, body, self.limits.body, &mut held).await?;
+        seat.wait_for(For::Body);
+        let body = body::read(headers, body, self.limits.body, &mut held).await;
+        seat.work();
+        let body = body?;
         let busy = |_| ApiError::busy("as many requests are at work as are allowed (--max-concurrent); try again");
         let place = self.places.try_acquire().map_err(busy)?;
         Ok(Admitted { body, held, _place: place })

@@ -1,21 +1,26 @@
 //! Accepting connections, speaking HTTP/1 on them, and letting them end.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io::ErrorKind;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use super::app::App;
+use super::seats::{For, Seat, Seats};
 use super::transport::Transport;
 
 /// Bytes of a request's line and headers; more are answered with 431.
@@ -63,16 +68,16 @@ async fn accept(
     connections: Connections,
     graceful: &GracefulShutdown,
 ) {
-    let places = Arc::new(Semaphore::new(connections.most));
-    let service = TowerToHyperService::new(router);
-    // Beyond the most connections new ones wait where the system keeps them.
-    while let Ok(place) = Arc::clone(&places).acquire_owned().await {
+    let seats = Seats::new(connections.most);
+    loop {
         match listener.accept().await {
             Ok((stream, _peer)) => {
+                let Some(seat) = seats.take().await else { return };
                 // Small responses are sent at once.
                 let _ = stream.set_nodelay(true);
-                let connection = Connection { stream, place, app: Arc::clone(app), watcher: graceful.watcher() };
-                tokio::spawn(connection.speak(service.clone(), connections.patience));
+                let service = Service { router: TowerToHyperService::new(router.clone()), seat };
+                let watcher = graceful.watcher();
+                tokio::spawn(speak(stream, service, watcher, Arc::clone(app), connections.patience));
             }
             // The client went away before it was let in.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
@@ -84,26 +89,45 @@ async fn accept(
     }
 }
 
-struct Connection {
-    stream: TcpStream,
-    place: OwnedSemaphorePermit,
-    app: Arc<App>,
-    watcher: Watcher,
+/// Speaks HTTP on a connection until it ends, or its seat is lost.
+async fn speak(stream: TcpStream, service: Service, watcher: Watcher, app: Arc<App>, patience: Duration) {
+    let _open = app.metrics.connections.enter();
+    let seat = Arc::clone(&service.seat);
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        // A connection that is idle between two requests waits for headers too.
+        .header_read_timeout(patience)
+        .max_buf_size(BUFFER)
+        .max_header_size(LONGEST_HEAD)
+        .max_headers(MOST_HEADERS)
+        .serve_connection(TokioIo::new(Transport::new(stream, patience)), service);
+    tokio::select! {
+        // What goes wrong on a connection is its client's doing, and its client's to see.
+        _ = watcher.watch(connection) => {}
+        () = seat.lost() => {}
+    }
 }
 
-impl Connection {
-    async fn speak(self, service: TowerToHyperService<Router>, patience: Duration) {
-        let _open = self.app.metrics.connections.enter();
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            // A connection that is idle between two requests waits for headers too.
-            .header_read_timeout(patience)
-            .max_buf_size(BUFFER)
-            .max_header_size(LONGEST_HEAD)
-            .max_headers(MOST_HEADERS)
-            .serve_connection(TokioIo::new(Transport::new(self.stream, patience)), service);
-        // What goes wrong on a connection is its client's doing, and its client's to see.
-        let _ = self.watcher.watch(connection).await;
-        drop(self.place);
+/// The paths, for the requests of one connection.
+struct Service {
+    router: TowerToHyperService<Router>,
+    seat: Arc<Seat>,
+}
+
+impl hyper::service::Service<Request<Incoming>> for Service {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn call(&self, mut request: Request<Incoming>) -> Self::Future {
+        let seat = Arc::clone(&self.seat);
+        seat.work();
+        request.extensions_mut().insert(Arc::clone(&seat));
+        let response = self.router.call(request);
+        Box::pin(async move {
+            let response = response.await;
+            seat.wait_for(For::Headers);
+            response
+        })
     }
 }

@@ -1,6 +1,7 @@
 //! The HTTP server of `glyphnet serve`.
 //!
-//! The way of a request: [`listen`] reads it from a connection within its limits, [`gate`] names it, asks for the token
+//! The way of a request: [`listen`] reads it from a connection within its limits, of which [`seats`] are taken from
+//! clients that are idle or slow when there are too many, [`gate`] names it, asks for the token
 //! and logs it, [`app`] has the paths, [`predict`] and [`protocol`] make images of its body, [`engine`] predicts them
 //! together with those of other requests. `openapi.json` describes every path.
 
@@ -23,6 +24,7 @@ mod predict;
 mod protocol;
 mod reload;
 mod run;
+mod seats;
 mod signals;
 mod transport;
 

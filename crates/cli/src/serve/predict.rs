@@ -14,6 +14,7 @@ mod files;
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
@@ -26,6 +27,7 @@ use super::error::{ApiError, json_response};
 use super::loaded::Loaded;
 use super::multipart;
 use super::pixels::{Pixels, holds_image};
+use super::seats::Seat;
 use crate::args::Invert;
 use crate::classify::{Choice, likeliest, swap};
 
@@ -59,12 +61,13 @@ impl Prepared {
 pub(crate) async fn predict(
     State(app): State<Arc<App>>,
     uri: Uri,
+    Extension(seat): Extension<Arc<Seat>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let query = Query::parse(uri.query().unwrap_or_default())?;
     let kind = Kind::of(&headers)?;
-    let mut admitted = app.admit(&headers, body).await?;
+    let mut admitted = app.admit(&seat, &headers, body).await?;
     let loaded = app.current.get();
     let Prepared { pixels, names, inverted } = prepare(&app, &loaded, kind, query.invert, &mut admitted).await?;
     let probabilities = app.engine.predict(&loaded, Bytes::from(pixels)).await?;

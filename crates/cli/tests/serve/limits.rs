@@ -100,15 +100,26 @@ fn beyond_capacity_the_answer_is_503() {
     }
 }
 
+/// Idle and slow clients lose their places to those who ask something; whoever waits for an answer keeps it.
 #[test]
-fn beyond_the_most_connections_new_ones_wait() {
-    let server = Server::start(&["--max-connections", "2"]);
-    let mut open: Vec<Connection> = (0..2).map(|_| server.connect()).collect();
-    for connection in &mut open {
-        assert_eq!(connection.ask("GET", "/v2", &[], b"").status, 200);
+fn beyond_the_most_connections_the_idlest_one_goes() {
+    let server = Server::start(&["--max-connections", "3", "--batch-delay", "10000000", "--client-timeout", "60"]);
+    let json = [("Content-Type", "application/json")];
+    let body = json!({ "pixels": bar_image(0, 0) }).to_string();
+    let mut waiting = server.connect();
+    waiting.write(request("POST", "/api/predict", &json, body.as_bytes()));
+    server.wait_until("it waits", |server| server.metric("glyphnet_waiting_images") == 1.0);
+    let mut slow = server.connect();
+    slow.write("POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{");
+    server.wait_until("its body is being read", |server| server.metric("glyphnet_active_requests") == 3.0);
+    let mut idle = server.connect();
+    idle.write("GET /");
+    for _ in 0..10 {
+        assert_eq!(server.get("/v2").status, 200);
     }
-    let mut third = server.connect();
-    third.write(request("GET", "/v2", &[], b""));
-    drop(open);
-    assert_eq!(third.read().unwrap().status, 200);
+    assert!(idle.read().is_none());
+    let mut connections: Vec<Connection> = (0..2).map(|_| server.connect()).collect();
+    assert_eq!(connections[1].ask("GET", "/v2", &[], b"").status, 200);
+    server.signal("-TERM");
+    assert_eq!(waiting.read().unwrap().status, 200);
 }

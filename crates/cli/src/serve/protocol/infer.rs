@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{RawPathParams, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -11,6 +12,7 @@ use serde::Serialize;
 use super::super::app::{App, parse};
 use super::super::error::{ApiError, json_response};
 use super::super::loaded::Loaded;
+use super::super::seats::Seat;
 use super::request::{self, Wanted};
 use super::{HEADER_LENGTH, OUTPUT, VERSION, named};
 use crate::classify::{Choice, likeliest};
@@ -19,12 +21,13 @@ use crate::classify::{Choice, likeliest};
 pub(crate) async fn infer(
     State(app): State<Arc<App>>,
     path: RawPathParams,
+    Extension(seat): Extension<Arc<Seat>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
     let loaded = named(&app, &path)?;
     let header = header_length(&headers)?;
-    let mut admitted = app.admit(&headers, body).await?;
+    let mut admitted = app.admit(&seat, &headers, body).await?;
     let (shape, most) = (loaded.model().input(), app.limits.images);
     let wanted = parse(&admitted.body, move |body| request::read(body, header, shape, most)).await?;
     admitted.held.grow(wanted.pixels.len())?;
