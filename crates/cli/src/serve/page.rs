@@ -1,4 +1,4 @@
-//! The page at `/`.
+//! The page at `/`: the very one that `export --format html` writes.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use glyphnet::Model;
+use glyphnet_artifacts::page::{self, PageError};
 
 /// Where a page says itself what it may do.
 const OWN_POLICY: &str = "http-equiv=\"Content-Security-Policy\" content=\"";
@@ -23,7 +24,7 @@ pub(crate) struct Page {
 impl Page {
     /// The page of a model.
     pub(crate) fn of(model: &Model) -> Page {
-        let html = placeholder(model);
+        let html = page::to_html(model.parts()).unwrap_or_else(|error| without(&error));
         let mut hasher = DefaultHasher::new();
         html.hash(&mut hasher);
         let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""));
@@ -58,12 +59,13 @@ fn own_policy(html: &str) -> Option<&str> {
     rest.split('"').next()
 }
 
-/// Says what is served until there is a page to draw on.
-fn placeholder(model: &Model) -> String {
-    let (input, classes) = (model.input(), model.classes().len());
+/// What stands at `/` for a network that no page can be made of; its API works all the same.
+fn without(error: &PageError) -> String {
+    let reason = error.to_string().replace('&', "&amp;").replace('<', "&lt;");
     format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><link rel=\"icon\" href=\"data:,\"><title>glyphnet</title>\n<h1>glyphnet</h1>\n<p>A model \
-         for images of {input} in {classes} classes. See <a href=\"openapi.json\">openapi.json</a> for its API.</p>\n"
+        "<!DOCTYPE html>\n<html lang=\"en\"><meta charset=\"utf-8\"><link rel=\"icon\" href=\"data:,\"><title>glyphnet</title>\n\
+         <h1>glyphnet</h1>\n<p>There is no page for this model: {reason}.</p>\n<p>Its API is described in <a \
+         href=\"openapi.json\">openapi.json</a>.</p>\n"
     )
 }
 

@@ -1,5 +1,6 @@
 //! What is broken, hostile or far too much is refused with a reason, at once, and without much memory.
 
+use glyphnet_kernels::random::{Purpose, Stream};
 use serde_json::json;
 
 use crate::common::png;
@@ -171,6 +172,47 @@ fn broken_http_is_refused() {
     assert!(matches!(status(uri.as_bytes()), Some(414 | 431)));
     // Another request is answered as if nothing had been.
     assert_eq!(server.get("/v2").status, 200);
+}
+
+/// Requests that are sound but for a few bytes: each is answered or refused, whatever comes of it.
+#[test]
+fn mutated_requests_are_answered_or_refused() {
+    let server = Server::start(&[]);
+    let file = png(9, 7, &[77; 63]);
+    let form =
+        [&b"--b\r\nContent-Disposition: form-data; name=f; filename=\"a\"\r\n\r\n"[..], &file, b"\r\n--b--"].concat();
+    let size = json!({ "binary_data_size": 64 });
+    let input = json!({ "name": "images", "shape": [1, 8, 8, 1], "datatype": "UINT8", "parameters": size });
+    let head = json!({ "id": "7", "inputs": [input], "parameters": { "binary_data_output": true } }).to_string();
+    let length = head.len().to_string();
+    let infer = "/v2/models/digits/infer";
+    let sound = [
+        ("/api/predict", ("Content-Type", "image/png"), file),
+        ("/api/predict", ("Content-Type", "multipart/form-data; boundary=b"), form),
+        ("/api/predict", ("Content-Type", "application/json"), json!({ "pixels": vec![[7; 8]; 8] }).to_string().into()),
+        (infer, ("Inference-Header-Content-Length", &*length), [head.as_bytes(), &[9; 64]].concat()),
+    ];
+    let mut random = Stream::new(7, Purpose::Sample, 0, 0);
+    for (path, header, body) in sound {
+        let mut connection = server.connect();
+        assert_eq!(connection.ask("POST", path, &[header], &body).status, 200, "{path}");
+        let mut refused = 0;
+        for _ in 0..150 {
+            let mut mutant = body.clone();
+            for _ in 0..1 + random.below(3) {
+                let at = random.below(mutant.len() as u32) as usize;
+                match random.below(3) {
+                    0 => mutant[at] ^= 1 << random.below(8),
+                    1 => mutant.truncate(at.max(1)),
+                    _ => mutant.insert(at, random.below(256) as u8),
+                }
+            }
+            let status = connection.ask("POST", path, &[header], &mutant).status;
+            assert!(matches!(status, 200 | 400 | 413), "{path}: {status} for {mutant:?}");
+            refused += u32::from(status != 200);
+        }
+        assert!(refused > 20, "{path}: {refused} mutants of 150 were refused");
+    }
 }
 
 #[test]

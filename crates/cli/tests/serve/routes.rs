@@ -11,9 +11,12 @@ fn the_page_is_kept_by_browsers_until_the_model_changes() {
     let page = server.get("/");
     assert_eq!(page.status, 200);
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
-    assert!(page.text().starts_with("<!DOCTYPE html>"));
+    server.bench.ok(&["export", "--model", "digits.safetensors", "--format", "html", "-o", "page.html"]);
+    assert!(page.text() == server.bench.read("page.html"), "another page than `export` writes");
     let policy = page.header("content-security-policy").unwrap();
-    assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    for directive in ["default-src 'none'", "script-src 'sha256-", "frame-ancestors 'none'"] {
+        assert!(policy.contains(directive), "{policy}");
+    }
     assert_eq!(page.header("x-content-type-options"), Some("nosniff"));
     assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
     let tag = page.header("etag").unwrap();
