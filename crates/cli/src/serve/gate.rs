@@ -14,6 +14,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::app::App;
 use super::error::{ApiError, Reason};
 use super::log::Access;
+use super::metrics::Counted;
 
 /// The header that names a request, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -32,7 +33,7 @@ const SECURITY: [(HeaderName, HeaderValue); 5] = [
 /// Names the request, times it, counts it and logs it.
 pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let start = Instant::now();
-    let _active = app.metrics.active.enter();
+    let _active = Counted::new(&app.metrics.active);
     let id = id_of(request.headers());
     let route = request.extensions().get::<MatchedPath>().cloned();
     let (method, uri) = (request.method().clone(), request.uri().clone());

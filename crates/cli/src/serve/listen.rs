@@ -20,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::app::App;
+use super::metrics::{Counted, Gauge};
 use super::seats::{For, Seat, Seats};
 use super::transport::Transport;
 
@@ -75,9 +76,12 @@ async fn accept(
                 let Some(seat) = seats.take().await else { return };
                 // Small responses are sent at once.
                 let _ = stream.set_nodelay(true);
-                let service = Service { router: TowerToHyperService::new(router.clone()), seat };
-                let watcher = graceful.watcher();
-                tokio::spawn(speak(stream, service, watcher, Arc::clone(app), connections.patience));
+                let service = Service {
+                    router: TowerToHyperService::new(router.clone()),
+                    seat,
+                    _open: Counted::new(Arc::clone(&app.metrics.connections)),
+                };
+                tokio::spawn(speak(stream, service, graceful.watcher(), connections.patience));
             }
             // The client went away before it was let in.
             Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) => {}
@@ -90,8 +94,7 @@ async fn accept(
 }
 
 /// Speaks HTTP on a connection until it ends, or its seat is lost.
-async fn speak(stream: TcpStream, service: Service, watcher: Watcher, app: Arc<App>, patience: Duration) {
-    let _open = app.metrics.connections.enter();
+async fn speak(stream: TcpStream, service: Service, watcher: Watcher, patience: Duration) {
     let seat = Arc::clone(&service.seat);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -112,6 +115,7 @@ async fn speak(stream: TcpStream, service: Service, watcher: Watcher, app: Arc<A
 struct Service {
     router: TowerToHyperService<Router>,
     seat: Arc<Seat>,
+    _open: Counted<Arc<Gauge>>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Service {

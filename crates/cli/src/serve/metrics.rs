@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::loaded::Loaded;
@@ -22,7 +23,7 @@ pub(crate) struct Metrics {
     /// Requests that are being answered.
     pub(crate) active: Gauge,
     /// Connections that are open.
-    pub(crate) connections: Gauge,
+    pub(crate) connections: Arc<Gauge>,
     reloads: [AtomicU64; 2],
     /// Lines of the log that were dropped because nobody read them fast enough.
     pub(crate) lost_lines: AtomicU64,
@@ -70,20 +71,22 @@ impl<const N: usize> Histogram<N> {
 pub(crate) struct Gauge(AtomicU64);
 
 /// One more in a gauge, until it is dropped.
-pub(crate) struct Counted<'a>(&'a Gauge);
+pub(crate) struct Counted<G: Deref<Target = Gauge>>(G);
+
+impl<G: Deref<Target = Gauge>> Counted<G> {
+    pub(crate) fn new(gauge: G) -> Counted<G> {
+        gauge.0.fetch_add(1, Ordering::Relaxed);
+        Counted(gauge)
+    }
+}
 
 impl Gauge {
-    pub(crate) fn enter(&self) -> Counted<'_> {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Counted(self)
-    }
-
     pub(crate) fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-impl Drop for Counted<'_> {
+impl<G: Deref<Target = Gauge>> Drop for Counted<G> {
     fn drop(&mut self) {
         self.0.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -176,7 +179,7 @@ mod tests {
     #[test]
     fn a_gauge_falls_when_what_it_counts_ends() {
         let gauge = Gauge::default();
-        let inside = gauge.enter();
+        let inside = Counted::new(&gauge);
         assert_eq!(gauge.value(), 1);
         drop(inside);
         assert_eq!(gauge.value(), 0);

@@ -58,6 +58,11 @@ impl Connection {
         let _ = self.stream.get_mut().write_all(bytes.as_ref());
     }
 
+    /// The same connection, to send on while a response is read.
+    pub(crate) fn sender(&self) -> TcpStream {
+        self.stream.get_ref().try_clone().unwrap()
+    }
+
     /// The next response; nothing if the server has closed the connection.
     pub(crate) fn read(&mut self) -> Option<Response> {
         self.read_answer_to("GET")
