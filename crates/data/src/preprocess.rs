@@ -41,6 +41,11 @@ pub struct Preprocess {
     /// How the training images are drawn, where they are strokes on a plain ground.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drawn: Option<Drawn>,
+    /// Test-time augmentation: an image whose largest probability is below this is seen five times, as it is and moved by
+    /// one pixel each way, and the probabilities are averaged. Absent = never; 1 = wherever any doubt is left. A reader of
+    /// model files that cannot do this must refuse them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tta_below: Option<f32>,
 }
 
 impl Default for Preprocess {
@@ -53,6 +58,7 @@ impl Default for Preprocess {
             resize: ResizeFilter::default(),
             polarity: None,
             drawn: None,
+            tta_below: None,
         }
     }
 }
@@ -80,6 +86,9 @@ impl Preprocess {
         }
         if let Some(value) = self.std.iter().find(|v| **v <= 0.0) {
             return Err(format!("preprocess.std holds {value}: it must be above zero"));
+        }
+        if let Some(below) = self.tta_below.filter(|below| !(*below > 0.0 && *below <= 1.0)) {
+            return Err(format!("preprocess.tta_below is {below}: it must be above zero and at most 1"));
         }
         self.drawn.as_ref().map_or(Ok(()), |drawn| drawn.check(shape))
     }
@@ -157,6 +166,9 @@ mod tests {
         );
         assert!(bad(Preprocess { std: vec![0.0], ..Preprocess::default() }).contains("above zero"));
         assert!(bad(Preprocess { scale: f32::NAN, ..Preprocess::default() }).contains("preprocess.scale is NaN"));
+        assert!(
+            bad(Preprocess { tta_below: Some(1.5), ..Preprocess::default() }).contains("preprocess.tta_below is 1.5")
+        );
         assert!(Preprocess::default().check(COLOUR).is_ok());
     }
 }

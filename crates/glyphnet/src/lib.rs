@@ -18,6 +18,7 @@ pub mod saved_run;
 mod sealed;
 mod tensors;
 pub mod train;
+mod tta;
 
 pub use error::Error;
 pub use glyphnet_data::{self as data, Dataset, ImageShape, Images, Preprocess, Source};

@@ -7,6 +7,7 @@ use glyphnet_kernels::Isa;
 
 use crate::model_file::{self, ModelFileError, ModelParts};
 use crate::nn::{Network, Predictor, Threads};
+use crate::tta::{self, View};
 
 /// A trained network with its class names and preprocessing. `Send + Sync`; `&self` predicts.
 #[derive(Debug)]
@@ -110,16 +111,26 @@ impl Model {
     pub fn predict_scattered<'a>(&self, n: usize, image: impl Fn(usize) -> &'a [u8]) -> Predictions {
         let (preprocess, channels) = (&self.parts.preprocess, self.input().channels);
         let fill = |i: usize, input: &mut [f32]| preprocess.normalise_u8(image(i), channels, input);
-        self.finish(self.predictor.logits(n, fill))
+        let mut logits = self.predictor.logits(n, fill);
+        self.look_again(&mut logits, |views| {
+            self.predictor.logits(views.len(), |i, input| self.fill_view(views[i], image(views[i].image), input))
+        });
+        self.finish(logits)
     }
 
-    /// What the network says of each image before softmax, `images x classes`, row-major, on the calling thread.
+    /// What the network says of each image before softmax, `images x classes`, row-major, on the calling thread; the
+    /// logarithms of the probabilities where test-time augmentation has looked again.
     ///
     /// # Errors
     /// If the images have another shape than [`Model::input`].
     pub fn logits(&self, images: &Images) -> Result<Vec<f32>, ShapeMismatch> {
         self.check(images)?;
-        Ok(self.predictor.logits(images.len(), |i, input| self.fill(images, i, input)))
+        let mut logits = self.predictor.logits(images.len(), |i, input| self.fill(images, i, input));
+        self.look_again(&mut logits, |views| {
+            let image = |i: usize| images.get(views[i].image);
+            self.predictor.logits(views.len(), |i, input| self.fill_view(views[i], image(i), input))
+        });
+        Ok(logits)
     }
 
     /// Logits, round by round; `progress(done, total)` is called on the calling thread before the first and after each.
@@ -135,10 +146,27 @@ impl Model {
         progress(0, total);
         for first in (0..total).step_by(round) {
             let many = round.min(total - first);
-            logits.extend(self.predictor.logits_on(threads, many, |i, input| self.fill(images, first + i, input)));
+            let mut round = self.predictor.logits_on(threads, many, |i, input| self.fill(images, first + i, input));
+            self.look_again(&mut round, |views| {
+                let image = |i: usize| images.get(first + views[i].image);
+                let fill = |i: usize, input: &mut [f32]| self.fill_view(views[i], image(i), input);
+                self.predictor.logits_on(threads, views.len(), fill)
+            });
+            logits.extend(round);
             progress(first + many, total);
         }
         Ok(logits)
+    }
+
+    /// Test-time augmentation, where the model has it; see [`tta`].
+    fn look_again(&self, logits: &mut [f32], run: impl Fn(&[View]) -> Vec<f32>) {
+        if let Some(below) = self.preprocess().tta_below {
+            tta::look_again(self.classes().len(), below, logits, |rows| self.predictor.softmax(rows), run);
+        }
+    }
+
+    fn fill_view(&self, view: View, image: &[u8], input: &mut [f32]) {
+        view.fill(image, self.input(), self.preprocess(), input);
     }
 
     pub(crate) fn finish(&self, mut logits: Vec<f32>) -> Predictions {

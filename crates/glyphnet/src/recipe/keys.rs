@@ -155,6 +155,7 @@ const PREPROCESS: &[Key] = &[
     key("std", Rule::List(&POSITIVE, None)),
     key("resize", RESIZE),
     key("polarity", POLARITY),
+    key("tta_below", SHARE),
     key("drawn", Rule::Table(DRAWN)),
 ];
 

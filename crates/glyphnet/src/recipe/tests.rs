@@ -31,6 +31,7 @@ fn everything() -> Recipe {
         std = [0.2470, 0.2435, 0.2616]
         resize = "lanczos3"
         polarity = "mixed"
+        tta_below = 0.75
         drawn = { centred_by = "box", centre = [15.5, 12.0], size = 20, stroke = 2.5, edge = 1.5, ground = 0, ink = 255 }
         [augment]
         rotation = 7.3
