@@ -103,7 +103,7 @@ async fn speak(stream: TcpStream, service: Service, watcher: Watcher, patience: 
         .max_buf_size(BUFFER)
         .max_header_size(LONGEST_HEAD)
         .max_headers(MOST_HEADERS)
-        .serve_connection(TokioIo::new(Transport::new(stream, patience)), service);
+        .serve_connection(TokioIo::new(Transport::new(stream, patience, Arc::clone(&seat))), service);
     tokio::select! {
         // What goes wrong on a connection is its client's doing, and its client's to see.
         _ = watcher.watch(connection) => {}

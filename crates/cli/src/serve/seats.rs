@@ -84,6 +84,11 @@ impl Seat {
         }
     }
 
+    /// Whether we wait for this.
+    pub(crate) fn waits_for(&self, what: For) -> bool {
+        self.place().is_some_and(|(own, _)| own == what)
+    }
+
     /// Ends when the seat is wanted by another.
     pub(crate) async fn lost(&self) {
         self.lost.notified().await;
@@ -125,6 +130,9 @@ mod tests {
         let taken: Vec<Arc<Seat>> = (0..4).map(|_| take(&seats).unwrap()).collect();
         taken[0].work();
         taken[1].wait_for(For::Body);
+        assert!(
+            !taken[0].waits_for(For::Headers) && !taken[1].waits_for(For::Headers) && taken[3].waits_for(For::Headers)
+        );
         // Asked something meanwhile, so it waits since now.
         taken[2].work();
         taken[2].wait_for(For::Headers);

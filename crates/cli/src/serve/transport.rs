@@ -1,7 +1,9 @@
-//! A connection whose client must go on reading, and that is closed so that the client sees its last response.
+//! A connection whose client must go on reading, and that is closed so that the client sees its last response or why it
+//! gets none.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,8 +11,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::seats::{For, Seat};
+
 /// How long a client may go on sending after it was answered and the answer's end was sent.
 const LINGER: Duration = Duration::from_secs(2);
+
+/// What a client is told that did not send its headers in time.
+const TOO_SLOW: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nContent-Type: application/json\r\nConnection: close\r\n\
+    Content-Length: 80\r\n\r\n{\"error\":\"the request's headers came too slowly; the limit is --client-timeout\"}";
 
 /// A TCP stream.
 ///
@@ -20,6 +28,9 @@ const LINGER: Duration = Duration::from_secs(2);
 pub(crate) struct Transport {
     stream: TcpStream,
     patience: Duration,
+    seat: Arc<Seat>,
+    /// Whether the client has sent something that nothing was answered to.
+    unanswered: bool,
     /// When to give up writing; nothing while writing goes on.
     stalled: Option<Pin<Box<Sleep>>>,
     /// When to stop waiting for the client's end, once ours is sent.
@@ -27,14 +38,14 @@ pub(crate) struct Transport {
 }
 
 impl Transport {
-    pub(crate) fn new(stream: TcpStream, patience: Duration) -> Transport {
-        Transport { stream, patience, stalled: None, lingering: None }
+    pub(crate) fn new(stream: TcpStream, patience: Duration, seat: Arc<Seat>) -> Transport {
+        Transport { stream, patience, seat, unanswered: false, stalled: None, lingering: None }
     }
 
     /// Passes on what writing says, but fails where it has been pending for too long.
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.stalled = None;
+            (self.stalled, self.unanswered) = (None, false);
             return written;
         }
         let patience = self.patience;
@@ -46,7 +57,10 @@ impl Transport {
 
 impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_read(context, buffer)
+        let (own, before) = (self.get_mut(), buffer.filled().len());
+        let read = Pin::new(&mut own.stream).poll_read(context, buffer);
+        own.unanswered |= buffer.filled().len() > before;
+        read
     }
 }
 
@@ -93,5 +107,28 @@ impl AsyncWrite for Transport {
             }
         }
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Where the end is not an orderly one and a request has only begun, its headers did not come in time. Nobody is left to
+/// wait for, so the answer is written if the system takes it at once.
+impl Drop for Transport {
+    fn drop(&mut self) {
+        if self.unanswered && self.lingering.is_none() && self.seat.waits_for(For::Headers) {
+            let _ = self.stream.try_write(TOO_SLOW);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_to_slow_headers_is_as_long_as_it_says() {
+        let text = std::str::from_utf8(TOO_SLOW).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        assert!(head.contains(&format!("\r\nContent-Length: {}", body.len())));
+        assert!(serde_json::from_str::<serde_json::Value>(body).unwrap()["error"].is_string());
     }
 }
