@@ -38,14 +38,14 @@ export const thin = (black, side) => {
   for (let i = 0; i < black.length; i++) {
     if (!black[i]) continue;
     const p = around(i);
-    const corner = [0, 2, 4, 6].some((k) => p[k] && p[(k + 2) % 8] && !p[(k + 4) % 8] && !p[(k + 5) % 8] && !p[(k + 6) % 8]);
+    const corner = [0, 2, 4, 6].some((k) => [0, 2].every((n) => p[(k + n) % 8]) && [4, 5, 6].every((n) => !p[(k + n) % 8]));
     if (corner) black[i] = 0;
   }
   return black;
 };
 
-/** The lines of a thinned picture, from one end or branching to the next: `{ ends: [node, node], points: [[x, y], ...] }`
- *  in pixels. Pixels of a branching that touch are one node, at their middle; `nodes` are such places by number. */
+/** The lines of a thinned picture (`lines`), from one end or branching to the next: `{ ends: [node, node], points: [[x, y],
+ *  ...] }` in pixels; and the places of those `nodes`. Pixels of a branching that touch are one node, at their middle. */
 export const lines = (black, side) => {
   const place = (i) => [(i % side) + 0.5, Math.floor(i / side) + 0.5];
   const neighbours = (i) => ROUND.map(([dy, dx]) => i + dy * side + dx).filter((n) => black[n]);
@@ -76,7 +76,9 @@ export const lines = (black, side) => {
     walked.add(first);
     let [before, here] = [from, first];
     for (;;) {
-      const next = neighbours(here).filter((n) => n !== before && (nodeOf.has(n) ? nodeOf.get(n) !== nodeOf.get(from) || points.length > 2 : !walked.has(n)));
+      // Back to the node it comes from, but not at once: a loop has some length.
+      const fresh = (n) => (nodeOf.has(n) ? nodeOf.get(n) !== nodeOf.get(from) || points.length > 2 : !walked.has(n));
+      const next = neighbours(here).filter((n) => n !== before && fresh(n));
       const node = next.find((n) => nodeOf.has(n));
       if (node !== undefined) return { points, end: nodeOf.get(node) };
       if (next.length === 0) return { points, end: null };
@@ -87,8 +89,7 @@ export const lines = (black, side) => {
   };
   for (const from of nodeOf.keys()) {
     for (const first of neighbours(from)) {
-      if (walked.has(first)) continue;
-      if (nodeOf.has(first)) continue;
+      if (walked.has(first) || nodeOf.has(first)) continue;
       const start = nodeOf.get(from);
       const { points, end } = walk(from, first);
       const last = end ?? start;

@@ -33,7 +33,9 @@ const pruned = (all) => {
   let kept = all;
   for (;;) {
     const degree = (node) => kept.reduce((sum, { ends }) => sum + ends.filter((end) => end === node).length, 0);
-    const spurs = kept.filter(({ ends, points }) => ends[0] !== ends[1] && ends.map(degree).sort().join() > "1,2" && ends.some((end) => degree(end) === 1) && length(points) < SPUR);
+    // One end is free, the other at a branching.
+    const spur = (ends) => ends.some((end) => degree(end) === 1) && ends.some((end) => degree(end) > 2);
+    const spurs = kept.filter(({ ends, points }) => spur(ends) && length(points) < SPUR);
     if (spurs.length === 0) return kept;
     const shortest = spurs.reduce((a, b) => (length(b.points) < length(a.points) ? b : a));
     kept = joined(kept.filter((line) => line !== shortest));
@@ -67,7 +69,7 @@ const penned = (all, nodes) => {
   let kept = all;
   for (const node of nodes.keys()) {
     for (;;) {
-      const meeting = kept.flatMap((line) => (line.ends[0] === line.ends[1] ? [] : line.ends.includes(node) ? [line] : []));
+      const meeting = kept.filter(({ ends }) => ends[0] !== ends[1] && ends.includes(node));
       let best = null;
       meeting.forEach((a, i) => meeting.slice(i + 1).forEach((b) => {
         const bend = Math.abs(Math.PI - Math.abs(heading(starting(a, node)) - heading(starting(b, node))));
@@ -75,8 +77,7 @@ const penned = (all, nodes) => {
       }));
       if (!best) break;
       const line = link(ending(best.a, node), starting(best.b, node));
-      // Both ends are used up at this node.
-      kept = [...kept.filter((other) => other !== best.a && other !== best.b), { ...line, ends: line.ends.map((end) => (end === node ? `${node} closed` : end)) }];
+      kept = [...kept.filter((other) => other !== best.a && other !== best.b), line];
     }
   }
   return kept;
@@ -110,7 +111,7 @@ const smoothed = (points, step) => {
   const ring = length([points[0], points.at(-1)]) < 1e-9 && points.length > 4;
   const reach = Math.ceil((3 * SMOOTH) / step);
   const last = points.length - 1;
-  const result = points.map((_, i) => {
+  return points.map((_, i) => {
     const own = ring ? reach : Math.min(reach, i, last - i);
     const sum = [0, 0, 0];
     for (let k = -own; k <= own; k++) {
@@ -122,7 +123,6 @@ const smoothed = (points, step) => {
     }
     return [sum[0] / sum[2], sum[1] / sum[2]];
   });
-  return result;
 };
 
 /** The strokes in an image, in its pixels; each a list of points. */
@@ -131,11 +131,13 @@ const strokesOf = (amounts) => {
   const black = Uint8Array.from(enlarged(amounts, SIDE, FACTOR), (v) => Number(v >= 0.5));
   const small = lines(thin(black, side), side);
   const inPixels = small.lines.map(({ ends, points }) => ({ ends, points: points.map((p) => p.map((v) => v / FACTOR)) }));
-  const strokes = penned(joined(pruned(inPixels)), small.nodes).map(({ points }) => points).filter((points) => length(points) >= SPUR);
-  const smooth = strokes.map((points) => smoothed(resampled(points, STEP), STEP));
+  const strokes = penned(joined(pruned(inPixels)), small.nodes).map(({ points }) => points);
+  const long = strokes.filter((points) => length(points) >= SPUR);
+  const smooth = long.map((points) => smoothed(resampled(points, STEP), STEP));
   // As people write: from above, left before right.
   const order = ([x, y]) => y + x / 4;
-  return smooth.map((points) => (order(points[0]) <= order(points.at(-1)) ? points : points.toReversed())).sort((a, b) => order(a[0]) - order(b[0]));
+  const forward = smooth.map((points) => (order(points[0]) <= order(points.at(-1)) ? points : points.toReversed()));
+  return forward.sort((a, b) => order(a[0]) - order(b[0]));
 };
 
 /** Whether each pixel is nearer to the strokes than half of `thickness`. */
@@ -176,6 +178,10 @@ for (let label = 0; label < 10; label++) {
   }
 }
 const digits = chosen.map((digit) => `  ${JSON.stringify(digit)}`).join(",\n");
-const about = "Centre lines of test images of MNIST (CC BY-SA 3.0, LeCun and Cortes), by trace.mjs. index: of the test image; strokes: lists of [x, y] in units of the longer side of their box.";
-writeFileSync(new URL("strokes.json", import.meta.url), `{\n"about": ${JSON.stringify(about)},\n"digits": [\n${digits}\n]\n}\n`);
-console.log(chosen.map(({ label, index, strokes }) => `${label}: test image ${index}, ${strokes.length} strokes, ${strokes.flat().length} points`).join("\n"));
+const about = "Centre lines of test images of MNIST (CC BY-SA 3.0, LeCun and Cortes), by trace.mjs. index: of the test image; " +
+  "strokes: lists of [x, y] in units of the longer side of their box.";
+const text = `{\n"about": ${JSON.stringify(about)},\n"digits": [\n${digits}\n]\n}\n`;
+writeFileSync(new URL("strokes.json", import.meta.url), text);
+for (const { label, index, strokes } of chosen) {
+  console.log(`${label}: test image ${index}, ${strokes.length} strokes, ${strokes.flat().length} points`);
+}

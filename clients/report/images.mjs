@@ -2,7 +2,8 @@
 
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { crc32, deflateSync } from "node:zlib";
+
+import { png } from "../png.mjs";
 
 const SIDE = 24;
 
@@ -18,25 +19,6 @@ const INSIDE = {
   circle: (x, y) => x * x + y * y < 1,
   square: (x, y) => Math.max(Math.abs(x), Math.abs(y)) < 0.88,
   triangle: (x, y) => y < 0.8 && y > -0.9 && Math.abs(x) < (y + 0.9) * 0.62,
-};
-
-const chunk = (name, data) => {
-  const body = Buffer.concat([Buffer.from(name, "latin1"), data]);
-  const [length, sum] = [Buffer.alloc(4), Buffer.alloc(4)];
-  length.writeUInt32BE(data.length);
-  sum.writeUInt32BE(crc32(body));
-  return Buffer.concat([length, body, sum]);
-};
-
-const png = (pixels) => {
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(SIDE, 0);
-  header.writeUInt32BE(SIDE, 4);
-  header.set([8, 2, 0, 0, 0], 8);
-  const lines = Array.from({ length: SIDE }, (_, y) => [0, ...pixels.slice(y * SIDE * 3, (y + 1) * SIDE * 3)]);
-  const signature = Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]);
-  const data = deflateSync(Buffer.from(lines.flat()));
-  return Buffer.concat([signature, chunk("IHDR", header), chunk("IDAT", data), chunk("IEND", Buffer.alloc(0))]);
 };
 
 const draw = (inside, random) => {
@@ -61,7 +43,7 @@ export const writeImages = (folder, counts) => {
     for (const [name, inside] of Object.entries(INSIDE)) {
       const place = join(folder, split, name);
       mkdirSync(place, { recursive: true });
-      for (let n = 0; n < count; n++) writeFileSync(join(place, `${n}.png`), png(draw(inside, random)));
+      for (let n = 0; n < count; n++) writeFileSync(join(place, `${n}.png`), png(Uint8Array.from(draw(inside, random)), SIDE, SIDE));
     }
   }
 };
