@@ -58,15 +58,17 @@ const draw = async (page, strokes) => {
 const drawAll = async (page) => {
   const results = [];
   const board = await page.locator("#board").boundingBox();
+  const clear = await page.locator("#clear").boundingBox();
+  let [held, width] = [null, 0];
   for (const drawing of drawings()) {
-    const width = await takePen(page, drawing.pen, board);
+    if (drawing.pen !== held) [held, width] = [drawing.pen, await takePen(page, drawing.pen, board)];
     await draw(page, drawing.strokes(board, width));
     const { best, pixels } = await page.evaluate(async () => {
       await globalThis.glyphnet.settled();
       return { best: document.getElementById("best").textContent, pixels: Array.from(globalThis.glyphnet.lastPixels) };
     });
     results.push({ ...drawing, best, pixels, right: best === String(drawing.label) });
-    await page.locator("#clear").click();
+    await page.mouse.click(clear.x + clear.width / 2, clear.y + clear.height / 2);
   }
   return results;
 };
