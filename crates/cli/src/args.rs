@@ -298,6 +298,9 @@ pub(crate) struct ExportArgs {
     /// else mnist]
     #[arg(long, value_name = "SRC")]
     pub(crate) data: Option<String>,
+    /// Write a model with test-time augmentation (preprocess.tta_below) as one without: an ONNX file sees each image once
+    #[arg(long)]
+    pub(crate) without_tta: bool,
     /// Threads to use [default: all cores]
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<std::num::NonZeroUsize>,

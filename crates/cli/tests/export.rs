@@ -75,6 +75,18 @@ fn the_best_images_at_hand_are_compared() {
 }
 
 #[test]
+fn test_time_augmentation_is_refused_or_left_out() {
+    let bench = Bench::bars();
+    let unsure = ["--set", "preprocess.tta_below=1", "--epochs", "1", "--out", "run"];
+    bench.ok(&[&["train", "--recipe", "bars.toml"], &unsure[..]].concat());
+    let plain = [&ONNX[..], &["--model", "run"]].concat();
+    bench.fails(&plain, 1, &["preprocess.tta_below = 1", "--without-tta"]);
+    assert!(!bench.path("model.onnx").exists());
+    let said = export(&bench, &["--model", "run", "--without-tta"]);
+    assert!(said.contains("run by rten on 30 test images of bars"), "{said}");
+}
+
+#[test]
 fn a_run_becomes_a_page() {
     let bench = trained();
     let html = ["export", "--format", "html", "--model", "run"];

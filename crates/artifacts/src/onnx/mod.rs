@@ -41,6 +41,15 @@ pub enum OnnxError {
     /// Class names or preprocessing cannot be written as JSON.
     #[error("cannot write the metadata")]
     Metadata(#[from] serde_json::Error),
+    /// A graph cannot look again where it is unsure.
+    #[error(
+        "the model has test-time augmentation (preprocess.tta_below = {below}), which an ONNX file has not; `export \
+         --without-tta` writes it as it sees each image once"
+    )]
+    TestTimeAugmentation {
+        /// The largest probability below which the model looks again.
+        below: f32,
+    },
     /// The runtime refused the file.
     #[error("the runtime cannot {doing} the ONNX file")]
     Runtime {
@@ -58,8 +67,11 @@ pub enum OnnxError {
 /// The ONNX file of a model.
 ///
 /// # Errors
-/// If class names or preprocessing cannot be written as JSON.
+/// If class names or preprocessing cannot be written as JSON, or the model has test-time augmentation.
 pub fn to_bytes(parts: &ModelParts) -> Result<Vec<u8>, OnnxError> {
+    if let Some(below) = parts.preprocess.tta_below {
+        return Err(OnnxError::TestTimeAugmentation { below });
+    }
     let texts = [
         ("classes", serde_json::to_string(&parts.classes)?),
         ("preprocess", serde_json::to_string(&parts.preprocess)?),

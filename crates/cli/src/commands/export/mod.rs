@@ -7,13 +7,20 @@ mod onnx;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use glyphnet::Model;
+
 use super::{model, wrong_model};
 use crate::args::{ExportArgs, ExportFormat};
 use crate::error::CliError;
 use crate::output::Out;
 
 pub(crate) fn run(args: ExportArgs, out: &mut Out) -> Result<(), CliError> {
-    let model = model::load(&args.model)?;
+    let mut model = model::load(&args.model)?;
+    if args.without_tta {
+        let mut parts = model.parts().clone();
+        parts.preprocess.tta_below = None;
+        model = Model::new(parts);
+    }
     let default = match args.format {
         ExportFormat::Onnx => "model.onnx",
         ExportFormat::Html => "model.html",

@@ -16,9 +16,9 @@ use crate::output::Out;
 use crate::progress::{self, Unit};
 
 pub(super) fn write(model: &Model, args: &ExportArgs, place: &Path, out: &mut Out) -> Result<(), CliError> {
+    let bytes = to_bytes(model.parts())?;
     let threads = Threads::new(args.threads.map_or(0, usize::from))?;
     let held_out = threads.run(|| held_out::find(model, args))?;
-    let bytes = to_bytes(model.parts())?;
     let runtime = Runtime::load(bytes.clone(), threads.count())?;
     let bar = progress::bar("comparing", held_out.images.len() as u64, Unit::Images);
     let agreement = compare(model, &runtime, &held_out.images, &mut |done| bar.set_position(done as u64));
