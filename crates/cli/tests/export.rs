@@ -94,11 +94,7 @@ fn a_run_becomes_a_page() {
     let page = bench.read("model.html");
     let size = glyphnet_artifacts::numbers::grouped(page.len() as u64);
     let draws = page.contains("id=\"board\"");
-    let how = if draws {
-        "to draw, or to show it images\n"
-    } else {
-        "there is no drawing, since the training images are none\n"
-    };
+    let how = if draws { "to draw, or to show it images\n" } else { "there is no board to draw on)\n" };
     assert!(said.starts_with(&format!("model.html: {size} bytes, ")) && said.ends_with(how), "{said}");
     assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
     // The same page again, over what was there.

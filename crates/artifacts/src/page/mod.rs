@@ -128,6 +128,7 @@ const BOARD: &str = "<h2 id=\"stage-name\" class=\"hidden\">Drawing</h2>
 <label class=\"pen\">Pen <input type=\"range\" id=\"pen\" min=\"2\" max=\"16\" step=\"1\" value=\"7\"></label></div>
 <p class=\"quiet other\">Or drop, paste or <button type=\"button\" id=\"choose\" class=\"link\">choose images</button>.</p>
 <input type=\"file\" id=\"files\" accept=\"image/*\" multiple hidden aria-label=\"Images\">
+<p id=\"trouble\" role=\"alert\"></p>
 </section>
 ";
 
@@ -136,6 +137,7 @@ const DROP: &str = "<h2 id=\"stage-name\" class=\"hidden\">Image</h2>
 <p class=\"hint\" id=\"hint\">Drop or paste images</p></div>
 <div class=\"tools\"><button type=\"button\" id=\"choose\" class=\"main\">Choose images</button></div>
 <input type=\"file\" id=\"files\" accept=\"image/*\" multiple hidden aria-label=\"Images\">
+<p id=\"trouble\" role=\"alert\"></p>
 </section>
 ";
 
@@ -149,7 +151,6 @@ const ANSWER: &str = "<section class=\"answer\" aria-labelledby=\"answer-name\">
 <p id=\"said\" role=\"status\" class=\"hidden\"></p>
 </section>
 <section class=\"images\" id=\"images\" aria-labelledby=\"images-name\" hidden><h2 id=\"images-name\">Images</h2><ul id=\"cards\"></ul></section>
-<p id=\"trouble\" role=\"alert\"></p>
 ";
 
 /// What one may want to know of the network.

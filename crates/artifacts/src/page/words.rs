@@ -34,7 +34,7 @@ pub(super) fn lead(parts: &ModelParts) -> String {
     } else {
         count(parts.classes.len(), "class")
     };
-    format!("The network tells {classes}. It runs in this page, and nothing you show it leaves your computer.")
+    format!("The network tells apart {classes}. It runs in this page, and nothing you show it leaves your computer.")
 }
 
 /// Facts about the network and its preprocessing, by name.
@@ -92,12 +92,12 @@ mod tests {
     #[test]
     fn few_short_names_are_said_and_many_or_long_ones_counted() {
         let lead = |names: &[&str]| lead(&model(names));
-        assert!(lead(&["cat", "dog"]).starts_with("The network tells 2 classes: cat, dog. "));
-        assert!(lead(&["x"; 47]).starts_with("The network tells 47 classes. "));
-        assert!(lead(&["", "dog"]).starts_with("The network tells 2 classes. "));
+        assert!(lead(&["cat", "dog"]).starts_with("The network tells apart 2 classes: cat, dog. "));
+        assert!(lead(&["x"; 47]).starts_with("The network tells apart 47 classes. "));
+        assert!(lead(&["", "dog"]).starts_with("The network tells apart 2 classes. "));
         assert!(
             lead(&["a"; 2].map(|_| "a name that goes on and on, longer than anybody would read in a sentence"))
-                .starts_with("The network tells 2 classes. ")
+                .starts_with("The network tells apart 2 classes. ")
         );
     }
 }

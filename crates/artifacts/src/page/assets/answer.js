@@ -6,6 +6,8 @@
   /** So many classes all have a bar, in their order; of more the likeliest have one, in theirs. */
   const ALL = 12;
   const LIKELIEST = 8;
+  /** A name of more letters is shown in small print, and one of still more is shortened there. */
+  const [LONG, LONGEST] = [8, 72];
   /** A screen reader is told of an answer that stays for so long, in milliseconds. */
   const STAYS = 600;
 
@@ -75,8 +77,9 @@
         else set("\u2013", null, false);
       });
       more.forEach((set, label) => set(names[label], of(label), label === best));
-      element("best").textContent = probabilities ? names[best] : "\u2013";
-      element("best").classList.toggle("long", probabilities !== null && names[best].length > 8);
+      const name = probabilities ? names[best] : "\u2013";
+      element("best").textContent = name.length > LONGEST ? `${name.slice(0, LONGEST - 1)}\u2026` : name;
+      element("best").classList.toggle("long", name.length > LONG);
       element("sure").textContent = probabilities ? glyphnet.percent(probabilities[best]) : "\u00a0";
       const told = order.slice(0, 2).map((label) => `${names[label]}, ${glyphnet.percent(of(label))}`);
       say(probabilities ? told.join("; then ") : "");

@@ -5,9 +5,9 @@
   /** A drawing is enlarged by at most this factor beyond what would give its pen the right thickness: so a dot stays a
    *  dot, and a hand that shook while it made one does not fill the image. */
   const MOST_ENLARGED = 8;
-  /** What sampling adds to the width of an edge: pixels that hold the mean over their area, an edge of 1, measure so
-   *  much more. */
-  const SAMPLED = 0.4;
+  /** Strokes of 2.6 pixels that are drawn with edges of 1 measure 1.65 (`Drawn::edge`): so much more is not drawn, as far
+   *  as that leaves an edge at all. */
+  const [SAMPLED, SHARPEST] = [0.65, 0.3];
 
   /** From where to where the strokes go: `[[x, x], [y, y]]`. */
   const extent = (strokes) => {
@@ -61,7 +61,7 @@
     const longer = Math.max(...box.map(([least, most]) => most - least));
     const pen = strokes.reduce((sum, stroke) => sum + stroke.width, 0) / strokes.length;
     const scale = Math.min(Math.max(0, drawn.size - drawn.stroke) / Math.max(longer, 1e-9), MOST_ENLARGED * drawn.stroke / pen);
-    const edge = Math.max(1, drawn.edge - SAMPLED);
+    const edge = Math.max(SHARPEST, drawn.edge - SAMPLED);
     const wanted = [drawn.centre[1], drawn.centre[0]];
     const middle = box.map(([least, most]) => (least + most) / 2);
     const ink = (shift) => {

@@ -33,11 +33,11 @@
     card.className = "card";
     glyphnet.paint(canvas, pixels, model.input);
     const label = glyphnet.ranked(probabilities)[0];
-    [title.className, best.className, sure.className] = ["file", "class", "quiet"];
+    [title.className, best.className, sure.className] = ["file quiet", "class", "quiet"];
     [title.textContent, best.textContent, sure.textContent] = [name, model.classes[label], glyphnet.percent(probabilities[label])];
     title.title = name;
     best.title = model.classes[label];
-    card.append(canvas, best, sure, title);
+    card.append(canvas, best, title, sure);
     item.append(card);
     return item;
   };

@@ -26,7 +26,7 @@ pub(super) fn write(model: &Model, args: &ExportArgs, place: &Path, out: &mut Ou
         if can_draw(model.parts()) {
             "to draw, or to show it images"
         } else {
-            "to show it images; there is no drawing, since the training images are none"
+            "to show it images (the training images are no drawings, so there is no board to draw on)"
         }
     )?)
 }
