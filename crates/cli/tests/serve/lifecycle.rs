@@ -119,10 +119,7 @@ fn answer(server: &Server) -> Vec<f32> {
 
 #[test]
 fn sighup_swaps_the_model_or_keeps_it() {
-    let bench = Bench::new();
-    write_model(&bench, "digits.safetensors", SHAPE, 1);
-    bench.write("token", "first\n");
-    let server = Server::start_in(bench, &["--token-file", "token"]);
+    let server = Server::with_token("first\n", &[]);
     let shown = |token: &str| server.ask("GET", "/v2", &[("Authorization", &format!("Bearer {token}"))], b"").status;
     server.bench.write("token", "second\n");
     assert_eq!((shown("first"), shown("second")), (200, 401));

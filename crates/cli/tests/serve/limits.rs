@@ -124,7 +124,8 @@ fn beyond_the_most_connections_the_idlest_one_goes() {
     for _ in 0..10 {
         assert_eq!(server.get("/v2").status, 200);
     }
-    idle.read().unwrap().refused(408, "headers came too slowly");
+    // What it sent may not have been looked at yet.
+    assert!(idle.read().is_none_or(|response| response.status == 408));
     let mut connections: Vec<Connection> = (0..2).map(|_| server.connect()).collect();
     assert_eq!(connections[1].ask("GET", "/v2", &[], b"").status, 200);
     server.signal("-TERM");

@@ -135,10 +135,7 @@ fn references(document: &Value, part: &Value) {
 
 #[test]
 fn requests_keep_their_names_and_are_logged_without_secrets() {
-    let bench = crate::common::Bench::new();
-    crate::server::write_model(&bench, "digits.safetensors", crate::server::SHAPE, 1);
-    bench.write("token", "very-secret\n");
-    let server = Server::start_in(bench, &["--log-format", "json", "--token-file", "token"]);
+    let server = Server::with_token("very-secret\n", &["--log-format", "json"]);
     let headers = [("X-Request-Id", "mine-7"), ("Authorization", "Bearer very-secret")];
     let response = server.ask("GET", "/v2?token=very-secret", &headers, b"");
     assert_eq!(response.header("x-request-id"), Some("mine-7"));
@@ -158,10 +155,7 @@ fn requests_keep_their_names_and_are_logged_without_secrets() {
 
 #[test]
 fn a_token_is_asked_for_everything_but_health() {
-    let bench = crate::common::Bench::new();
-    crate::server::write_model(&bench, "digits.safetensors", crate::server::SHAPE, 1);
-    bench.write("token", "open-sesame\n");
-    let server = Server::start_in(bench, &["--token-file", "token"]);
+    let server = Server::with_token("open-sesame\n", &[]);
     for path in ["/v2/health/live", "/v2/health/ready"] {
         assert_eq!(server.get(path).status, 200);
     }
@@ -191,10 +185,7 @@ fn other_origins_are_let_in_if_asked_for() {
     let closed = Server::start(&[]);
     assert_eq!(closed.ask("GET", "/v2", &[origin], b"").header("access-control-allow-origin"), None);
     assert_eq!(closed.ask("OPTIONS", "/api/predict", &preflight, b"").header("access-control-allow-origin"), None);
-    let bench = crate::common::Bench::new();
-    crate::server::write_model(&bench, "digits.safetensors", crate::server::SHAPE, 1);
-    bench.write("token", "t\n");
-    let open = Server::start_in(bench, &["--cors", "https://example.org", "--token-file", "token"]);
+    let open = Server::with_token("t\n", &["--cors", "https://example.org"]);
     // Browsers send no token with the question.
     let answer = open.ask("OPTIONS", "/api/predict", &preflight, b"");
     assert_eq!(answer.status, 200);

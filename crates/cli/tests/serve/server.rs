@@ -51,6 +51,14 @@ impl Server {
         Server::start_in(bench, arguments)
     }
 
+    /// The same, asking for the token in the file `token`.
+    pub(crate) fn with_token(token: &str, arguments: &[&str]) -> Server {
+        let bench = Bench::new();
+        write_model(&bench, "digits.safetensors", SHAPE, 1);
+        bench.write("token", token);
+        Server::start_in(bench, &[&["--token-file", "token"], arguments].concat())
+    }
+
     /// The same in a folder that holds `digits.safetensors` already.
     pub(crate) fn start_in(bench: Bench, arguments: &[&str]) -> Server {
         Server::start_with(bench, "digits.safetensors", arguments)
