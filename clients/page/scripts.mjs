@@ -9,17 +9,16 @@ const content = (html, beginning) => {
   return html.slice(from, html.indexOf("</script>", from));
 };
 
-/** The page's model and its network, `logits(pixels)`; and `glyphnet`, what its pure scripts define. */
+/** The page's model with its `logits(pixels)` and `predict(pixels)`; and `glyphnet`, what its pure scripts define. */
 export const load = (path) => {
   const html = readFileSync(path, "utf8");
   const glyphnet = {};
   const context = vm.createContext({ glyphnet });
-  const pure = ["glyphnet ??= {}).engine =", "glyphnet ??= {}).preprocess =", "glyphnet ??= {}).draw ="];
+  const pure = ["engine", "preprocess", "predictor", "draw"].map((name) => `glyphnet ??= {}).${name} =`);
   const scripts = html.split("<script").map((script) => script.slice(script.indexOf(">") + 1).split("</script>")[0]);
   for (const mark of pure) vm.runInContext(scripts.find((script) => script.includes(mark)), context);
   const model = JSON.parse(content(html, '<script type="application/json" id="model">'));
   const bytes = Buffer.from(content(html, '<script type="application/octet-stream" id="weights">'), "base64");
-  const network = glyphnet.engine.network(model.layers, new Float32Array(new Uint8Array(bytes).buffer));
-  const logits = (pixels) => network(glyphnet.preprocess.normalise(pixels, model.input[2], model.preprocess));
-  return { model, glyphnet, logits, network };
+  const predictor = glyphnet.predictor(model, new Float32Array(new Uint8Array(bytes).buffer));
+  return { model, glyphnet, ...predictor };
 };

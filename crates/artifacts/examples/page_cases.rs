@@ -5,7 +5,8 @@
 //! cargo run --package glyphnet-artifacts --example page_cases -- DIR MODEL DATA
 //! ```
 //!
-//! DIR gets, for each network, `NAME.html` and `NAME.json`; of the trained MODEL, with test images of DATA, as `trained`.
+//! DIR gets, for each network, `NAME.html` and `NAME.json`; of the trained MODEL, with test images of DATA, as `trained`
+//! and, with test-time augmentation, as `test-time-augmentation`.
 //! `images.json` has the images.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at the first surprise")]
@@ -39,8 +40,11 @@ fn main() {
     }
     let trained = Model::load(model).unwrap();
     let test = open(data, &OpenOptions::default()).unwrap().test.expect("test images");
-    let first: Vec<u32> = (0..REAL_IMAGES as u32).collect();
-    write(folder, "trained", trained.parts().clone(), &test.images.select(&first));
+    let images = test.images.select(&(0..REAL_IMAGES as u32).collect::<Vec<u32>>());
+    write(folder, "trained", trained.parts().clone(), &images);
+    let mut unsure = trained.parts().clone();
+    unsure.preprocess.tta_below = Some(0.9);
+    write(folder, "test-time-augmentation", unsure, &images);
     fs::write(folder.join("images.json"), serde_json::to_string(&prepared()).unwrap()).unwrap();
 }
 

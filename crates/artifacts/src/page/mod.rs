@@ -13,11 +13,15 @@ use crate::html::{Html, THEME_SCRIPT, THEME_STYLE, times, write_beginning, write
 use crate::numbers::grouped;
 
 const STYLE: &str = include_str!("assets/page.css");
-/// By itself, since a worker of the page runs it too.
-const ENGINE: &str = include_str!("assets/engine.js");
+/// By their ids, since a worker of the page runs them too.
+const PURE: [(&str, &str); 3] = [
+    ("engine", include_str!("assets/engine.js")),
+    ("preprocess", include_str!("assets/preprocess.js")),
+    ("predictor", include_str!("assets/predictor.js")),
+];
 /// In the order in which they need each other.
 const SCRIPTS: [&str; 6] = [
-    include_str!("assets/preprocess.js"),
+    THEME_SCRIPT,
     include_str!("assets/draw.js"),
     include_str!("assets/answer.js"),
     include_str!("assets/board.js"),
@@ -68,7 +72,7 @@ pub fn to_html(parts: &ModelParts) -> Result<String, PageError> {
         return Err(PageError::Channels { channels: input.channels });
     }
     let mut html = Html::default();
-    let scripts: Vec<&str> = [THEME_SCRIPT, ENGINE].into_iter().chain(SCRIPTS).collect();
+    let scripts: Vec<&str> = PURE.into_iter().map(|(_, script)| script).chain(SCRIPTS).collect();
     write_beginning(&mut html, &scripts, POLICY);
     html.put("<title>{} \u{b7} glyphnet</title>\n<style>\n", &[&words::title(parts)]);
     html.raw(THEME_STYLE);
@@ -81,10 +85,12 @@ pub fn to_html(parts: &ModelParts) -> Result<String, PageError> {
     html.raw("</main>\n");
     html.data("model", &PageData::new(parts))?;
     html.put("<script type=\"application/octet-stream\" id=\"weights\">{}</script>\n", &[&weights(parts)]);
-    html.raw("<script id=\"engine\">");
-    html.raw(ENGINE);
-    html.raw("</script>\n");
-    [THEME_SCRIPT].into_iter().chain(SCRIPTS).for_each(|script| html.script(script));
+    for (id, script) in PURE {
+        html.put("<script id=\"{}\">", &[&id]);
+        html.raw(script);
+        html.raw("</script>\n");
+    }
+    SCRIPTS.iter().for_each(|script| html.script(script));
     html.raw("</body>\n</html>\n");
     Ok(html.into_text())
 }

@@ -13,53 +13,50 @@
     for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
     return new Float32Array(bytes.buffer);
   };
-  let network = null;
-  const here = (input) => (network ??= glyphnet.engine.network(model.layers, weights()))(input);
+  let predictor = null;
+  const here = (pixels) => (predictor ??= glyphnet.predictor(model, weights())).predict(pixels);
 
   // A worker keeps the page smooth while the network computes. Where there is none, the page computes itself.
   const WORK = `
-    let network;
+    let predictor;
     onmessage = ({ data }) => {
-      if (data.layers) network = glyphnet.engine.network(data.layers, data.weights);
-      else postMessage({ id: data.id, logits: network(data.input) });
+      if (data.model) predictor = glyphnet.predictor(data.model, data.weights);
+      else postMessage({ id: data.id, probabilities: predictor.predict(data.pixels) });
     };`;
   const beside = () => {
     const waiting = new Map();
     let worker = null;
-    const give_up = () => {
+    const giveUp = () => {
       worker?.terminate();
       worker = null;
-      for (const { input, done } of waiting.values()) done(here(input));
+      for (const { pixels, done } of waiting.values()) done(here(pixels));
       waiting.clear();
     };
     try {
-      const address = URL.createObjectURL(new Blob([element("engine").textContent, WORK], { type: "text/javascript" }));
+      const pure = ["engine", "preprocess", "predictor"].map((id) => element(id).textContent);
+      const address = URL.createObjectURL(new Blob([...pure, WORK], { type: "text/javascript" }));
       worker = new Worker(address);
-      worker.onmessage = ({ data: { id, logits } }) => {
-        waiting.get(id).done(logits);
+      worker.onmessage = ({ data: { id, probabilities } }) => {
+        waiting.get(id).done(probabilities);
         waiting.delete(id);
       };
       worker.onerror = (event) => {
         event.preventDefault();
-        give_up();
+        giveUp();
       };
-      worker.postMessage({ layers: model.layers, weights: weights() });
+      worker.postMessage({ model, weights: weights() });
     } catch {
-      give_up();
+      giveUp();
     }
     let asked = 0;
-    return (input) => new Promise((done) => {
-      if (!worker) return done(here(input));
+    return (pixels) => new Promise((done) => {
+      if (!worker) return done(here(pixels));
       asked++;
-      waiting.set(asked, { input, done });
-      worker.postMessage({ id: asked, input });
+      waiting.set(asked, { pixels, done });
+      worker.postMessage({ id: asked, pixels });
     });
   };
-
-  const logits = beside();
-  const input = (pixels) => glyphnet.preprocess.normalise(pixels, model.input[2], model.preprocess);
-  const probabilities = (values) => glyphnet.engine.softmax(values, model.classes.length);
-  const predict = async (pixels) => probabilities(await logits(input(pixels)));
+  const predict = beside();
 
   const answer = glyphnet.answer(model.classes, model.input);
   const show = (pixels, said) => {
@@ -116,7 +113,7 @@
   // For who wants to ask from the outside: `predict` takes the pixels of one image, 0 to 255.
   Object.assign(glyphnet, {
     model,
-    predict: (pixels) => probabilities(here(input(pixels))),
+    predict: here,
     settled: async () => {
       await frame();
       while (looking || images.busy()) await frame();
