@@ -160,9 +160,9 @@ fn what_is_no_drawing_gives_nothing() {
     assert_eq!(estimate(&[]), None);
     assert_eq!(estimate(&[vec![7; SHAPE.len()]]), None, "nothing but ground");
     // Thin, but everywhere.
-    let stripes: Vec<Vec<Point>> =
-        (1..14).map(|i| vec![[0.0, 2.0 * f64::from(i)], [28.0, 2.0 * f64::from(i)]]).collect();
-    assert_eq!(estimate(&[drawing(&stripes, 1.0)]), None);
+    let stripes: Vec<Vec<Point>> = (1..9).map(|i| f64::from(3 * i)).map(|y| vec![[y, 2.0], [y, 26.0]]).collect();
+    assert_eq!(estimate(&[drawing(&stripes, 2.0)]), None);
+    assert!(estimate(&[drawing(&stripes[..5], 2.0)]).is_some());
 
     let strokes = simple(2.5);
     assert!(estimate(&strokes).is_some());
