@@ -143,6 +143,7 @@ fn places_and_data_that_are_wrong_are_refused_before_anything_is_written() {
         bench.fails(&[&ONNX[..], &["--model", "run"], args].concat(), code, words);
     };
     fails(&["-o", "run/model.safetensors"], 2, &["run/model.safetensors: this is the model itself"]);
+    fails(&["-o", "run/run.toml"], 2, &["run/run.toml: a file beside the model would be lost"]);
     fails(&["-o", "run"], 2, &["this is a folder"]);
     fails(&["-o", "nowhere/model.onnx"], 2, &["there is no folder nowhere"]);
     fails(&["--data", "missing"], 1, &["'missing'"]);

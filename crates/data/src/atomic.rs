@@ -25,14 +25,19 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Starts writing what shall become `path`, in the same folder.
+    /// Starts writing what shall become `path`, in the same folder. Where `path` is a link, what it leads to is replaced.
     ///
     /// # Errors
-    /// If the folder does not exist or cannot be written.
+    /// If the folder does not exist or cannot be written, or something else than a file is there.
     pub fn create(path: &Path) -> io::Result<AtomicFile> {
-        let temporary = beside(path)?;
+        let target = match fs::metadata(path) {
+            Ok(there) if !there.is_file() => return Err(no_file(path)),
+            Ok(_) => fs::canonicalize(path)?,
+            Err(_) => path.to_path_buf(),
+        };
+        let temporary = beside(&target)?;
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(&temporary)?;
-        Ok(AtomicFile { target: path.to_path_buf(), temporary, writer: Some(BufWriter::new(file)) })
+        Ok(AtomicFile { target, temporary, writer: Some(BufWriter::new(file)) })
     }
 
     /// Syncs the file to disk and renames it into place, then syncs the folder.
@@ -76,6 +81,11 @@ impl Drop for AtomicFile {
             remove(&self.temporary);
         }
     }
+}
+
+/// A rename would put a file in the place of a device, a pipe or a socket.
+fn no_file(path: &Path) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("'{}' is there and is no file", path.display()))
 }
 
 fn closed() -> io::Error {
@@ -142,6 +152,22 @@ mod tests {
         drop(file);
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(names(folder.path()), ["a.txt"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_and_what_is_no_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let [there, link] = ["there.txt", "link.txt"].map(|name| folder.path().join(name));
+        write_atomic(&there, b"old").unwrap();
+        std::os::unix::fs::symlink("there.txt", &link).unwrap();
+        write_atomic(&link, b"new").unwrap();
+        assert_eq!(fs::read(&there).unwrap(), b"new");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let socket = folder.path().join("socket");
+        let _open = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        assert!(write_atomic(&socket, b"x").unwrap_err().to_string().contains("is there and is no file"));
+        assert_eq!(names(folder.path()).len(), 3);
     }
 
     #[test]
