@@ -11,7 +11,8 @@ use tokio::time::{Instant, timeout_at};
 use super::budget::Held;
 use super::error::ApiError;
 
-/// What a body must come at on average, in bytes a second, once the client's time for a start is over.
+/// What a body must come at on average, in bytes a second, once the client's time for a start is over. What was sent fast
+/// is no credit for a pause: none may be longer than that time.
 const SLOWEST: usize = 64 << 10;
 
 /// How long a body may be, and how long it may take.
@@ -39,17 +40,20 @@ pub(crate) async fn read(
         return Err(too_long());
     }
     refuse_encoding(headers)?;
-    let start = Instant::now() + limits.patience;
+    let start = Instant::now();
+    let mut last = start;
     let (mut first, mut whole) = (Bytes::new(), Vec::new());
     loop {
         let received = first.len() + whole.len();
-        let deadline = start + Duration::from_millis((received * 1000 / SLOWEST) as u64);
+        let credit = Duration::from_millis((received * 1000 / SLOWEST) as u64);
+        let deadline = last.min(start + credit) + limits.patience;
         let frame = timeout_at(deadline, poll_fn(|context| Pin::new(&mut body).poll_frame(context))).await;
         let frame = frame.map_err(|_| {
-            let message = format!("the body came too slowly: {received} bytes in {:?}", limits.patience);
+            let message = format!("the body came too slowly: {received} bytes in {:?}", start.elapsed());
             ApiError::new(StatusCode::REQUEST_TIMEOUT, message)
         })?;
         let Some(frame) = frame else { break };
+        last = Instant::now();
         // Trailers say nothing here.
         let Ok(data) = frame.map_err(|error| ApiError::bad(format!("the body broke off: {error}")))?.into_data() else {
             continue;

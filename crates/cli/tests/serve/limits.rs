@@ -52,6 +52,19 @@ fn slow_bodies_are_refused() {
     sending.join().unwrap();
 }
 
+/// What was sent at once buys no silence: by its average alone this body might pause for a minute.
+#[test]
+fn bodies_that_stall_are_refused() {
+    let server = Server::start(&["--client-timeout", "0.5"]);
+    let length = 4 << 20;
+    let mut stalled = server.connect();
+    stalled.write(format!("POST /api/predict HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n"));
+    let start = Instant::now();
+    stalled.write(vec![b'x'; length - 4]);
+    stalled.read().unwrap().refused(408, "too slowly");
+    assert!(start.elapsed() < SOON, "{:?}", start.elapsed());
+}
+
 /// A client that asks and asks but never reads is left alone once it has taken nothing for a while.
 #[test]
 fn a_client_that_reads_nothing_is_left() {
