@@ -12,7 +12,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use glyphnet_data::ImageLimits;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower_http::cors::{Any, CorsLayer};
 
 use super::auth::Token;
@@ -45,9 +45,9 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     pub(crate) budget: Arc<Budget>,
     /// Requests that may be at work.
-    pub(crate) places: Semaphore,
+    pub(crate) places: Arc<Semaphore>,
     /// Image files that may be decoded at the same time: a few bytes can become many megabytes.
-    pub(crate) decoders: Semaphore,
+    pub(crate) decoders: Arc<Semaphore>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: Log,
     /// Whether the server is about to end.
@@ -59,14 +59,14 @@ const PARSED_AT_ONCE: usize = 64 << 10;
 
 impl App {
     /// Reads a body, then takes a place among the requests at work: a client that sends slowly holds none.
-    pub(crate) async fn admit(&self, seat: &Seat, headers: &HeaderMap, body: Body) -> Result<Admitted<'_>, ApiError> {
+    pub(crate) async fn admit(&self, seat: &Seat, headers: &HeaderMap, body: Body) -> Result<Admitted, ApiError> {
         let mut held = self.budget.hold();
         seat.wait_for(For::Body);
         let body = body::read(headers, body, self.limits.body, &mut held).await;
         seat.work();
         let body = body?;
         let busy = |_| ApiError::busy("as many requests are at work as are allowed (--max-concurrent); try again");
-        let place = self.places.try_acquire().map_err(busy)?;
+        let place = Arc::clone(&self.places).try_acquire_owned().map_err(busy)?;
         Ok(Admitted { body, held, _place: place })
     }
 
@@ -81,23 +81,28 @@ impl App {
     }
 }
 
-/// A request with its whole body, its memory and its place.
-pub(crate) struct Admitted<'a> {
+/// A request with its whole body, its memory and its place. It goes along wherever work is done for it, since that goes on
+/// when the client leaves.
+pub(crate) struct Admitted {
     pub(crate) body: Bytes,
     pub(crate) held: Held,
-    _place: SemaphorePermit<'a>,
+    _place: OwnedSemaphorePermit,
 }
 
 /// Makes something of a body, away from the threads that serve connections where it is long.
 pub(crate) async fn parse<T: Send + 'static>(
-    body: &Bytes,
+    admitted: Admitted,
     parse: impl FnOnce(&Bytes) -> Result<T, ApiError> + Send + 'static,
-) -> Result<T, ApiError> {
-    if body.len() <= PARSED_AT_ONCE {
-        return parse(body);
+) -> Result<(Admitted, T), ApiError> {
+    if admitted.body.len() <= PARSED_AT_ONCE {
+        let parsed = parse(&admitted.body)?;
+        return Ok((admitted, parsed));
     }
-    let body = body.clone();
-    let parsed = tokio::task::spawn_blocking(move || parse(&body)).await;
+    let work = move || {
+        let parsed = parse(&admitted.body)?;
+        Ok((admitted, parsed))
+    };
+    let parsed = tokio::task::spawn_blocking(work).await;
     parsed.map_err(|_| ApiError::fault("reading the request failed; the server's log says why"))?
 }
 

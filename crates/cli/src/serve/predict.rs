@@ -67,9 +67,10 @@ pub(crate) async fn predict(
 ) -> Result<Response, ApiError> {
     let query = Query::parse(uri.query().unwrap_or_default())?;
     let kind = Kind::of(&headers)?;
-    let mut admitted = app.admit(&seat, &headers, body).await?;
+    let admitted = app.admit(&seat, &headers, body).await?;
     let loaded = app.current.get();
-    let Prepared { pixels, names, inverted } = prepare(&app, &loaded, kind, query.invert, &mut admitted).await?;
+    let (_admitted, prepared) = prepare(&app, &loaded, kind, query.invert, admitted).await?;
+    let Prepared { pixels, names, inverted } = prepared;
     let probabilities = app.engine.predict(&loaded, Bytes::from(pixels)).await?;
     let model = loaded.model();
     let rows = probabilities.chunks_exact(model.classes().len());
@@ -117,25 +118,28 @@ async fn prepare(
     loaded: &Arc<Loaded>,
     kind: Kind,
     invert: Invert,
-    admitted: &mut Admitted<'_>,
-) -> Result<Prepared, ApiError> {
-    let (body, most) = (admitted.body.clone(), app.limits.images);
-    let files = match kind {
+    admitted: Admitted,
+) -> Result<(Admitted, Prepared), ApiError> {
+    let most = app.limits.images;
+    let (admitted, files) = match kind {
         Kind::Json => {
             let loaded = Arc::clone(loaded);
-            return parse(&body, move |body| read_json(body, loaded.model(), invert, most)).await;
+            return parse(admitted, move |body| read_json(body, loaded.model(), invert, most)).await;
         }
-        Kind::Image => vec![(None, body)],
+        Kind::Image => {
+            let file = (None, admitted.body.clone());
+            (admitted, vec![file])
+        }
         Kind::Form(boundary) => {
-            let parts =
-                parse(&body, move |body| multipart::parts(body, &boundary, most).map_err(ApiError::bad)).await?;
-            parts.into_iter().map(|part| (Some(part.name), part.content)).collect()
+            let parts = move |body: &Bytes| multipart::parts(body, &boundary, most).map_err(ApiError::bad);
+            let (admitted, parts) = parse(admitted, parts).await?;
+            (admitted, parts.into_iter().map(|part| (Some(part.name), part.content)).collect())
         }
     };
     if files.is_empty() {
         return Err(ApiError::bad("the form holds no file"));
     }
-    files::decode(app, loaded, files, invert, &mut admitted.held).await
+    files::decode(app, loaded, files, invert, admitted).await
 }
 
 #[derive(Deserialize)]

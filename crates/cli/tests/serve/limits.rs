@@ -5,9 +5,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use crate::common::bar_image;
+use crate::common::{bar_image, png};
 use crate::http::{Connection, request};
 use crate::server::Server;
+
+const FORM: (&str, &str) = ("Content-Type", "multipart/form-data; boundary=frontier");
+
+/// The form of these files.
+fn form(files: &[&[u8]]) -> Vec<u8> {
+    let part = |file: &&[u8]| [b"--frontier\r\n\r\n", *file, b"\r\n"].concat();
+    [files.iter().flat_map(part).collect(), b"--frontier--\r\n".to_vec()].concat()
+}
 
 /// Well below what the client would wait for anything else, well above what the server is told.
 const SOON: Duration = Duration::from_secs(20);
@@ -93,6 +101,30 @@ fn slow_clients_hold_no_place() {
     let body = json!({ "pixels": bar_image(0, 0) }).to_string();
     assert_eq!(server.post("/api/predict", "application/json", body).status, 200);
     drop(slow);
+}
+
+/// An image is unpacked to its end but holds its place until then, so that clients who leave cannot pile up work; images
+/// after it are left.
+#[test]
+fn work_for_clients_who_left_is_counted_and_ends() {
+    let server = Server::start(&["--max-concurrent", "1", "--max-megapixels", "10000", "--max-body", "64MiB"]);
+    let image = png(8192, 8192, &vec![0; 8192 * 8192]);
+    let start = Instant::now();
+    assert_eq!(server.post("/api/predict", "image/png", &image).status, 200);
+    let (one, peak) = (start.elapsed(), server.peak_memory());
+    for _ in 0..8 {
+        let mut leaving = server.connect();
+        leaving.write(request("POST", "/api/predict", &[FORM], &form(&[&image[..]; 60])));
+        // A part of the time that it takes.
+        std::thread::sleep(one / 6);
+    }
+    let start = Instant::now();
+    let body = json!({ "pixels": bar_image(0, 0) }).to_string();
+    server
+        .wait_until("the place is free", |server| server.post("/api/predict", "application/json", &body).status == 200);
+    assert!(start.elapsed() < 20 * one, "{:?}, {one:?} for an image", start.elapsed());
+    // Two at once would take another image, 64 MiB, at least.
+    assert!(server.peak_memory() < peak + (64 << 20), "{} bytes, {peak} for an image", server.peak_memory());
 }
 
 /// A batch delay keeps requests at work for as long as the test needs; the end of the server ends it.

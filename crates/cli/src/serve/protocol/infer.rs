@@ -27,9 +27,9 @@ pub(crate) async fn infer(
 ) -> Result<Response, ApiError> {
     let loaded = named(&app, &path)?;
     let header = header_length(&headers)?;
-    let mut admitted = app.admit(&seat, &headers, body).await?;
+    let admitted = app.admit(&seat, &headers, body).await?;
     let (shape, most) = (loaded.model().input(), app.limits.images);
-    let wanted = parse(&admitted.body, move |body| request::read(body, header, shape, most)).await?;
+    let (mut admitted, wanted) = parse(admitted, move |body| request::read(body, header, shape, most)).await?;
     admitted.held.grow(wanted.pixels.len())?;
     let probabilities = app.engine.predict(&loaded, wanted.pixels.clone()).await?;
     answer(&loaded, app.current.name(), &wanted, &probabilities)
