@@ -18,7 +18,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME", value_parser = parse_name)]
     pub(crate) name: Option<String>,
     /// Threads that predict [default: all cores]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
     pub(crate) threads: Option<NonZeroUsize>,
     /// A file with a token that clients must show (Authorization: Bearer TOKEN) for all but /v2/health; read again at SIGHUP
     #[arg(long, value_name = "FILE")]
@@ -30,22 +30,22 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "SIZE", default_value = "16MiB", value_parser = parse_bytes)]
     pub(crate) max_body: usize,
     /// The most images in one request
-    #[arg(long, value_name = "N", default_value = "256")]
+    #[arg(long, value_name = "N", default_value = "256", value_parser = parse_count)]
     pub(crate) max_images: NonZeroUsize,
     /// The most pixels of an image file, in millions
     #[arg(long, value_name = "N", default_value = "25")]
     pub(crate) max_megapixels: std::num::NonZeroU32,
     /// The most images that are predicted together, of one request or several
-    #[arg(long, value_name = "N", default_value = "32")]
+    #[arg(long, value_name = "N", default_value = "32", value_parser = parse_count)]
     pub(crate) max_batch: NonZeroUsize,
     /// How long an image may wait for others to be predicted together with it, in microseconds; 0 = only while all threads are busy
     #[arg(long, value_name = "MICROSECONDS", default_value = "0", value_parser = clap::value_parser!(u64).range(..=10_000_000))]
     pub(crate) batch_delay: u64,
     /// The most requests at work or waiting for it; beyond that the answer is 503 with Retry-After
-    #[arg(long, value_name = "N", default_value = "256")]
+    #[arg(long, value_name = "N", default_value = "256", value_parser = parse_count)]
     pub(crate) max_concurrent: NonZeroUsize,
     /// The most connections; a further one takes the place of the one whose client has kept the server waiting longest
-    #[arg(long, value_name = "N", default_value = "512")]
+    #[arg(long, value_name = "N", default_value = "512", value_parser = parse_count)]
     pub(crate) max_connections: NonZeroUsize,
     /// Seconds that a client has for the headers of its next request; its body must then come at 64 KiB/s on average
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
@@ -105,6 +105,12 @@ fn parse_bytes(text: &str) -> Result<usize, String> {
     }
 }
 
+/// From 1 to a number that no machine comes near and no product of which overflows.
+fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
+    let count = text.parse::<NonZeroUsize>().ok().filter(|count| count.get() <= 65_536);
+    count.ok_or_else(|| "give a whole number from 1 to 65536".to_owned())
+}
+
 fn parse_seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse::<f64>().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
     seconds.map(Duration::from_secs_f64).ok_or_else(|| "give seconds, from 0.1 to 3600".to_owned())
@@ -121,6 +127,14 @@ mod tests {
         assert_eq!(parse_bytes("2MiB"), Ok(2 << 20));
         for wrong in ["", "MiB", "1MB", "-1", "12", "2048MiB", "99999999999999999999KiB", "1.5MiB"] {
             assert!(parse_bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn counts_are_bounded() {
+        assert_eq!(parse_count("65536").map(NonZeroUsize::get), Ok(65_536));
+        for wrong in ["0", "-1", "65537", "1152921504606846976", "18446744073709551615", "1.5", ""] {
+            assert!(parse_count(wrong).is_err(), "{wrong}");
         }
     }
 
