@@ -46,6 +46,8 @@ pub(crate) struct App {
     pub(crate) budget: Arc<Budget>,
     /// Requests that may be at work.
     pub(crate) places: Arc<Semaphore>,
+    /// Of these, requests whose image files wait to be decoded or are: some places stay free for those who send pixels.
+    pub(crate) uploads: Arc<Semaphore>,
     /// Image files that may be decoded at the same time: a few bytes can become many megabytes.
     pub(crate) decoders: Arc<Semaphore>,
     pub(crate) metrics: Arc<Metrics>,

@@ -61,6 +61,7 @@ pub(crate) fn run(settings: Settings, listener: TcpListener) -> Result<(), CliEr
         limits: settings.limits,
         budget: Budget::new(LEAST_MEMORY.max(BODIES * settings.limits.body.longest)),
         places: Arc::new(Semaphore::new(settings.concurrent)),
+        uploads: Arc::new(Semaphore::new(settings.concurrent.div_ceil(2))),
         decoders: Arc::new(Semaphore::new(threads)),
         metrics,
         log,

@@ -127,6 +127,38 @@ fn work_for_clients_who_left_is_counted_and_ends() {
     assert!(server.peak_memory() < peak + (64 << 20), "{} bytes, {peak} for an image", server.peak_memory());
 }
 
+/// Small files can be large images: together they may be no larger than one.
+#[test]
+fn images_of_a_request_share_the_pixels() {
+    let server = Server::start(&["--max-megapixels", "1"]);
+    let image = png(1000, 600, &vec![0; 600_000]);
+    let ask = |files: &[&[u8]]| server.ask("POST", "/api/predict", &[FORM], &form(files));
+    assert_eq!(ask(&[&image]).status, 200);
+    ask(&[&image, &image]).refused(413, "together may have 1000000 pixels");
+    let other = png(400, 1000, &vec![0; 400_000]);
+    assert_eq!(ask(&[&image, &other]).status, 200);
+}
+
+#[test]
+fn uploads_leave_places_to_others() {
+    let server = Server::start(&["--max-concurrent", "4", "--max-megapixels", "100"]);
+    let image = png(8192, 8192, &vec![0; 8192 * 8192]);
+    let body = json!({ "pixels": bar_image(0, 0) }).to_string();
+    let mut uploads: Vec<Connection> = (0..8)
+        .map(|_| {
+            let mut connection = server.connect();
+            connection.write(request("POST", "/api/predict", &[("Content-Type", "image/png")], &image));
+            connection
+        })
+        .collect();
+    // Two are unpacked, the others wait or are refused; either way others are served meanwhile.
+    for _ in 0..20 {
+        assert_eq!(server.post("/api/predict", "application/json", &body).status, 200);
+    }
+    let statuses: Vec<u16> = uploads.iter_mut().map(|upload| upload.read().unwrap().status).collect();
+    assert!(statuses.iter().all(|status| [200, 503].contains(status)) && statuses.contains(&200), "{statuses:?}");
+}
+
 /// A batch delay keeps requests at work for as long as the test needs; the end of the server ends it.
 #[test]
 fn beyond_capacity_the_answer_is_503() {
