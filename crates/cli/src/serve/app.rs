@@ -91,11 +91,12 @@ pub(crate) struct Admitted {
     _place: OwnedSemaphorePermit,
 }
 
-/// Makes something of a body, away from the threads that serve connections where it is long.
+/// Makes something of a body that takes no more memory than it, which is charged beforehand; away from the threads that serve connections where it is long.
 pub(crate) async fn parse<T: Send + 'static>(
-    admitted: Admitted,
+    mut admitted: Admitted,
     parse: impl FnOnce(&Bytes) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<(Admitted, T), ApiError> {
+    admitted.held.grow(admitted.body.len())?;
     if admitted.body.len() <= PARSED_AT_ONCE {
         let parsed = parse(&admitted.body)?;
         return Ok((admitted, parsed));
@@ -168,4 +169,22 @@ async fn nowhere() -> ApiError {
 
 async fn wrong_method() -> ApiError {
     ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path does not take that method; see the header Allow")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_of_a_body_is_charged_beforehand() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        for (memory, status) in [(11, Some(503)), (12, None)] {
+            let mut held = Budget::new(memory).hold();
+            held.grow(6).unwrap();
+            let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+            let admitted = Admitted { body: Bytes::from_static(b"123456"), held, _place: place };
+            let parsed = runtime.block_on(parse(admitted, |body| Ok(body.len())));
+            assert_eq!(parsed.err().map(|error| error.status().as_u16()), status, "{memory} bytes");
+        }
+    }
 }

@@ -26,6 +26,9 @@ use crate::output::say;
 const BODIES: usize = 8;
 const LEAST_MEMORY: usize = 256 << 20;
 
+/// Image files that are decoded at a time, however many threads predict: each may take hundreds of megabytes.
+const MOST_DECODERS: usize = 4;
+
 /// How long the end waits for what nobody waits for any more, such as an image that is being decoded.
 const LEFT_OVER: Duration = Duration::from_secs(1);
 
@@ -62,7 +65,7 @@ pub(crate) fn run(settings: Settings, listener: TcpListener) -> Result<(), CliEr
         budget: Budget::new(LEAST_MEMORY.max(BODIES * settings.limits.body.longest)),
         places: Arc::new(Semaphore::new(settings.concurrent)),
         uploads: Arc::new(Semaphore::new(settings.concurrent.div_ceil(2))),
-        decoders: Arc::new(Semaphore::new(threads)),
+        decoders: Arc::new(Semaphore::new(threads.min(MOST_DECODERS))),
         metrics,
         log,
         draining: false.into(),

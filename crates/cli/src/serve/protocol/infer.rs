@@ -29,8 +29,7 @@ pub(crate) async fn infer(
     let header = header_length(&headers)?;
     let admitted = app.admit(&seat, &headers, body).await?;
     let (shape, most) = (loaded.model().input(), app.limits.images);
-    let (mut admitted, wanted) = parse(admitted, move |body| request::read(body, header, shape, most)).await?;
-    admitted.held.grow(wanted.pixels.len())?;
+    let (_admitted, wanted) = parse(admitted, move |body| request::read(body, header, shape, most)).await?;
     let probabilities = app.engine.predict(&loaded, wanted.pixels.clone()).await?;
     answer(&loaded, app.current.name(), &wanted, &probabilities)
 }

@@ -1,10 +1,13 @@
 //! The JSON of an inference request, checked against the model.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
 use axum::body::Bytes;
 use glyphnet_data::ImageShape;
 use serde::Deserialize;
+use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
 use super::super::error::ApiError;
 use super::super::pixels::Pixels;
@@ -17,9 +20,9 @@ struct Request<'a> {
     id: Option<Cow<'a, str>>,
     #[serde(default)]
     parameters: Parameters,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "few")]
     inputs: Vec<Input<'a>>,
-    #[serde(borrow, default)]
+    #[serde(borrow, default, deserialize_with = "few")]
     outputs: Vec<Output<'a>>,
 }
 
@@ -27,6 +30,7 @@ struct Request<'a> {
 struct Input<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
+    #[serde(deserialize_with = "few")]
     shape: Vec<i64>,
     #[serde(borrow)]
     datatype: Cow<'a, str>,
@@ -51,6 +55,36 @@ struct Parameters {
     binary_data_output: Option<bool>,
     classification: Option<u64>,
     shared_memory_region: Option<serde::de::IgnoredAny>,
+}
+
+/// Inputs, outputs and sides of a tensor beyond these are wrong in any case; a body could hold millions, which take many
+/// times its memory.
+const FEW: usize = 8;
+
+/// An array of at most [`FEW`] entries; nothing is kept of further ones.
+fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Vec<T>, D::Error> {
+    struct Few<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Few<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "an array of at most {FEW}")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+            let mut few = Vec::new();
+            while let Some(item) = items.next_element()? {
+                if few.len() == FEW {
+                    return Err(de::Error::invalid_length(FEW + 1, &self));
+                }
+                few.push(item);
+            }
+            Ok(few)
+        }
+    }
+
+    deserializer.deserialize_seq(Few(PhantomData))
 }
 
 /// What a client wants to know of its images.
