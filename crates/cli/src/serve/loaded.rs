@@ -45,7 +45,12 @@ impl Loaded {
     /// Reads the model of a file or a run folder.
     fn read(path: &Path, name: &str, generation: u64) -> Result<Loaded, CliError> {
         // Looked at first: what changes while it is read is read again.
-        let stamp = Stamp::of(&file_of(path));
+        let file = file_of(path);
+        let stamp = Stamp::of(&file);
+        // Opening a pipe would wait for somebody who writes.
+        if fs::metadata(&file).is_ok_and(|meta| !meta.is_file()) {
+            return Err(CliError::failed(format!("{} is not a regular file", file.display())));
+        }
         let model = load_model(path)?;
         let page = Page::of(&model);
         let (metadata, openapi) = (protocol::metadata(name, &model), openapi::document(name, &model));

@@ -6,8 +6,7 @@
 use std::io::{self, BufWriter, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
@@ -18,6 +17,8 @@ use crate::args::LogFormat;
 
 /// Lines that may wait to be written.
 const WAITING: usize = 4096;
+/// How long the end waits for whoever reads the log; what reads no more must not hold it up for ever.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 /// Where lines are sent.
 #[derive(Clone)]
@@ -27,8 +28,9 @@ pub(crate) struct Log {
     metrics: Arc<Metrics>,
 }
 
-/// Writes what is left when it is dropped; all [`Log`]s must have gone.
-pub(crate) struct LogWriter(Option<JoinHandle<()>>);
+/// Waits for what is left to be written when it is dropped, but not for ever; all [`Log`]s must have gone. Its channel closes
+/// when the writer ends.
+pub(crate) struct LogWriter(Receiver<()>);
 
 /// A request and its answer.
 pub(crate) struct Access<'a> {
@@ -64,8 +66,12 @@ impl Log {
     /// If the system refuses a thread.
     pub(crate) fn start(format: LogFormat, metrics: Arc<Metrics>) -> io::Result<(Log, LogWriter)> {
         let (lines, received) = sync_channel(WAITING);
-        let thread = std::thread::Builder::new().name("log".to_owned()).spawn(move || write(&received))?;
-        Ok((Log { format, lines, metrics }, LogWriter(Some(thread))))
+        let (ends, ended) = channel();
+        std::thread::Builder::new().name("log".to_owned()).spawn(move || {
+            write(&received);
+            drop(ends);
+        })?;
+        Ok((Log { format, lines, metrics }, LogWriter(ended)))
     }
 
     /// A request was answered.
@@ -107,9 +113,7 @@ impl Log {
 
 impl Drop for LogWriter {
     fn drop(&mut self) {
-        if let Some(thread) = self.0.take() {
-            let _ = thread.join();
-        }
+        let _ = self.0.recv_timeout(LAST_LINES);
     }
 }
 

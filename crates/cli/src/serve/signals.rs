@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::app::App;
@@ -35,16 +36,28 @@ impl Signals {
             tokio::select! {
                 _ = self.terminate.recv() => break "SIGTERM",
                 _ = self.interrupt.recv() => break "Ctrl-C",
-                _ = self.hangup.recv() => reload::all(&app).await,
+                _ = self.hangup.recv() => {
+                    // Not awaited: the end must not wait for it.
+                    tokio::spawn(reload::all(Arc::clone(&app)));
+                }
             }
         };
         app.log.event("stop", &format!("{which}: no new connections; requests in flight are finished"));
-        tokio::spawn(async move {
+        let second = std::thread::Builder::new().name("signals".to_owned()).spawn(move || self.second());
+        if let Err(error) = second {
+            app.log.event("stop", &format!("a second signal will not be seen: {error}"));
+        }
+    }
+
+    /// Ends the process at the next signal. On a thread and a runtime of its own, for the server's may be gone by then.
+    fn second(mut self) {
+        let Ok(runtime) = Builder::new_current_thread().enable_all().build() else { return };
+        runtime.block_on(async {
             tokio::select! {
                 _ = self.terminate.recv() => {}
                 _ = self.interrupt.recv() => {}
             }
-            std::process::exit(INTERRUPTED);
         });
+        std::process::exit(INTERRUPTED);
     }
 }

@@ -194,3 +194,51 @@ fn requests_in_flight_finish_on_their_model() {
     let old = waiting.read().unwrap().json();
     assert_eq!(numbers(&old["predictions"][0]["probabilities"]), expected);
 }
+
+/// Opening a pipe that nobody writes to never ends.
+#[test]
+fn a_pipe_in_the_place_of_the_model_holds_up_neither_reloads_nor_the_end() {
+    let server = Server::start(&[]);
+    let file = server.bench.path("digits.safetensors");
+    fs::remove_file(&file).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&file).status().unwrap().success());
+    server.signal("-HUP");
+    let line = server.line("reload failed");
+    assert!(line.contains("not a regular file"), "{line}");
+    server.signal("-TERM");
+    assert_eq!(server.end().0, Some(0));
+}
+
+/// Who reads standard error may have stopped while its pipe is full.
+#[test]
+fn a_log_that_nobody_reads_does_not_hold_up_the_end() {
+    let bench = Bench::new();
+    write_model(&bench, "digits.safetensors", SHAPE, 1);
+    let arguments = ["serve", "--model", "digits.safetensors", "--addr", "127.0.0.1:0", "--threads", "1"];
+    let mut child = bench.command(&arguments).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut stderr = std::io::BufReader::with_capacity(1, child.stderr.take().unwrap());
+    let mut first = String::new();
+    std::io::BufRead::read_line(&mut stderr, &mut first).unwrap();
+    let address = first.split("http://").nth(1).unwrap().split('/').next().unwrap().parse().unwrap();
+    let mut connection = crate::http::Connection::open(address);
+    let path = format!("/{}", "x".repeat(900));
+    // More than any pipe holds.
+    for _ in 0..300 {
+        assert_eq!(connection.ask("GET", &path, &[], b"").status, 404);
+    }
+    drop(connection);
+    let sent = std::process::Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+    let start = std::time::Instant::now();
+    let ended = loop {
+        match child.try_wait().unwrap() {
+            Some(status) => break Some(status),
+            None if start.elapsed().as_secs() > 20 => break None,
+            None => std::thread::sleep(std::time::Duration::from_millis(20)),
+        }
+    };
+    let _ = child.kill();
+    let _ = child.wait();
+    drop(stderr);
+    assert_eq!(ended.and_then(|status| status.code()), Some(0));
+}
