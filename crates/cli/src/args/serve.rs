@@ -32,7 +32,7 @@ pub(crate) struct ServeArgs {
     /// The most images in one request
     #[arg(long, value_name = "N", default_value = "256", value_parser = parse_count)]
     pub(crate) max_images: NonZeroUsize,
-    /// The most pixels of an image file, in millions
+    /// The most pixels of all image files of a request together, in millions
     #[arg(long, value_name = "N", default_value = "25")]
     pub(crate) max_megapixels: std::num::NonZeroU32,
     /// The most images that are predicted together, of one request or several
@@ -47,7 +47,7 @@ pub(crate) struct ServeArgs {
     /// The most connections; a further one takes the place of the one whose client has kept the server waiting longest
     #[arg(long, value_name = "N", default_value = "512", value_parser = parse_count)]
     pub(crate) max_connections: NonZeroUsize,
-    /// Seconds that a client has for the headers of its next request; its body must then come at 64 KiB/s on average
+    /// Seconds that a client has for the headers of its next request; its body must then come at 64 KiB/s on average, without a longer pause
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
     pub(crate) client_timeout: Duration,
     /// Seconds that requests in flight have to end after SIGTERM or Ctrl-C
