@@ -15,12 +15,15 @@ pub(crate) struct ApiError {
 #[derive(Debug, Clone)]
 pub(crate) struct Reason(pub(crate) String);
 
+/// Characters of a message; what a client wrote may be in it, and be as long as a body.
+const LONGEST_MESSAGE: usize = 300;
+
 /// Seconds after which a client may try again.
 const RETRY_AFTER: &str = "1";
 
 impl ApiError {
     pub(crate) fn new(status: StatusCode, message: impl Into<String>) -> ApiError {
-        ApiError { status, message: message.into() }
+        ApiError { status, message: cut(message.into(), LONGEST_MESSAGE) }
     }
 
     /// 400: the request is not what is described.
@@ -74,6 +77,16 @@ impl IntoResponse for ApiError {
         response.extensions_mut().insert(Reason(message));
         response
     }
+}
+
+/// The text itself, or as many characters of a longer one, with an ellipsis for the rest.
+pub(crate) fn cut(mut text: String, longest: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(longest) {
+        text.truncate(end);
+        text.shrink_to_fit();
+        text.push('\u{2026}');
+    }
+    text
 }
 
 /// A response of JSON text.

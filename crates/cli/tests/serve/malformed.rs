@@ -226,3 +226,26 @@ fn a_client_that_leaves_disturbs_nobody() {
     server.wait_until("all connections but one are gone", |server| server.metric("glyphnet_connections") == 1.0);
     assert_eq!(server.metric("glyphnet_active_requests"), 1.0);
 }
+
+/// What a client wrote is told back in part, however long it is.
+#[test]
+fn reasons_are_short() {
+    let server = Server::start(&[]);
+    let long = "\u{1}\u{20ac}".repeat(300_000);
+    let infer = "/v2/models/digits/infer";
+    let input = |name: &str, kind: &str| json!({ "name": name, "shape": [1, 8, 8, 1], "datatype": kind, "data": [] });
+    let output = |outputs: serde_json::Value| json!({ "inputs": [input("images", "UINT8")], "outputs": outputs });
+    let shape = json!({ "name": "images", "shape": vec![1; 100_000], "datatype": "UINT8", "data": [] });
+    for (path, body) in [
+        ("/api/predict", json!({ &*long: 1 })),
+        (infer, json!({ "inputs": [input(&long, "UINT8")] })),
+        (infer, json!({ "inputs": [input("images", &long)] })),
+        (infer, json!({ "inputs": [shape] })),
+        (infer, output(json!([{ "name": &long }]))),
+        (infer, output(json!([{ "name": &long }, { "name": &long }]))),
+    ] {
+        let response = server.post(path, "application/json", body.to_string());
+        response.refused(400, "");
+        assert!(response.body.len() < 2000, "{} bytes", response.body.len());
+    }
+}

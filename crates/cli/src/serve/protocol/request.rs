@@ -152,9 +152,12 @@ fn expected_bytes(input: &Input<'_>, shape: ImageShape, most: usize) -> Result<u
         [images, height, width, channels] if images > 0 && [height, width, channels] == own => images,
         _ => {
             let [height, width, channels] = own;
+            let given = match &input.shape[..] {
+                short if short.len() <= 8 => format!("shape {short:?}"),
+                long => format!("a shape of {} numbers", long.len()),
+            };
             return Err(ApiError::bad(format!(
-                "input '{INPUT}' has shape {:?}; the model takes [n, {height}, {width}, {channels}] with n from 1",
-                input.shape
+                "input '{INPUT}' has {given}; the model takes [n, {height}, {width}, {channels}] with n from 1"
             )));
         }
     };
@@ -170,9 +173,12 @@ fn outputs(request: &Request<'_>) -> Result<(bool, Option<usize>), ApiError> {
     let output = match &request.outputs[..] {
         [] => return Ok((all_binary, None)),
         [output] if output.name == OUTPUT => output,
+        [Output { name, .. }] => {
+            return Err(ApiError::bad(format!("the model has one output, '{OUTPUT}'; there is no output '{name}'")));
+        }
         outputs => {
-            let names: Vec<&str> = outputs.iter().map(|output| &*output.name).collect();
-            return Err(ApiError::bad(format!("the outputs {names:?} are wanted; the model has one, '{OUTPUT}'")));
+            let count = outputs.len();
+            return Err(ApiError::bad(format!("{count} outputs are wanted; the model has one, '{OUTPUT}'")));
         }
     };
     let classes = match output.parameters.classification {
