@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::error::cut;
 use super::metrics::Metrics;
 use crate::args::LogFormat;
 
@@ -19,6 +20,9 @@ use crate::args::LogFormat;
 const WAITING: usize = 4096;
 /// How long the end waits for whoever reads the log; what reads no more must not hold it up for ever.
 const LAST_LINES: Duration = Duration::from_secs(1);
+
+/// Characters of a path, or of what an event says.
+const LONGEST_TEXT: usize = 1024;
 
 /// Where lines are sent.
 #[derive(Clone)]
@@ -77,6 +81,7 @@ impl Log {
     /// A request was answered.
     pub(crate) fn access(&self, access: &Access<'_>) {
         let Access { id, method, path, status, took, bytes, error } = *access;
+        let path = &*cut(path.to_owned(), LONGEST_TEXT);
         let milliseconds = took.as_micros() as f64 / 1000.0;
         let line = match self.format {
             LogFormat::Off => return,
@@ -87,8 +92,10 @@ impl Log {
             }
             LogFormat::Text => {
                 let bytes = bytes.map_or_else(|| "-".to_owned(), |bytes| bytes.to_string());
-                let error = error.map_or_else(String::new, |error| format!(" {}", Value::from(error)));
+                let error =
+                    error.map_or_else(String::new, |error| format!(" {}", plain(&Value::from(error).to_string())));
                 let time = timestamp(SystemTime::now());
+                let path = plain(path);
                 format!("{time} {status} {method} {path} {milliseconds:.3} ms {bytes} bytes {id}{error}")
             }
         };
@@ -98,9 +105,10 @@ impl Log {
     /// Something happened that whoever runs the server wants to know; never dropped by `--log-format off`.
     pub(crate) fn event(&self, event: &str, message: &str) {
         let time = timestamp(SystemTime::now());
+        let message = cut(message.to_owned(), LONGEST_TEXT);
         self.send(match self.format {
             LogFormat::Json => json!({ "time": time, "event": event, "message": message }).to_string(),
-            LogFormat::Text | LogFormat::Off => format!("{time} {event}: {message}"),
+            LogFormat::Text | LogFormat::Off => format!("{time} {event}: {}", plain(&message)),
         });
     }
 
@@ -127,6 +135,20 @@ fn write(lines: &Receiver<String>) {
         }
         let _ = out.flush();
     }
+}
+
+/// The text with all that could end a line, or steer a terminal, escaped.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        // Separators of lines and paragraphs, and what turns the direction of writing, are no control characters.
+        match letter {
+            '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => plain.extend(letter.escape_unicode()),
+            control if control.is_control() => plain.extend(control.escape_unicode()),
+            _ => plain.push(letter),
+        }
+    }
+    plain
 }
 
 /// A time as RFC 3339 has it, in UTC, with milliseconds.
@@ -156,6 +178,14 @@ fn date(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_in_a_line_ends_it_or_steers_a_terminal() {
+        assert_eq!(
+            plain("/\u{e9} \u{4e2d}/a\u{85}b\u{9b}31m\u{2028}\u{202e}\n"),
+            "/\u{e9} \u{4e2d}/a\\u{85}b\\u{9b}31m\\u{2028}\\u{202e}\\u{a}"
+        );
+    }
 
     #[test]
     fn times_are_those_of_the_calendar() {
