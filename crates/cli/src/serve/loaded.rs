@@ -31,13 +31,27 @@ pub(crate) struct Loaded {
 pub(crate) struct Stamp {
     length: u64,
     modified: SystemTime,
+    /// Also changes where length and time of a file are kept, or only its permissions change: device, inode, and when the
+    /// inode was changed.
+    #[cfg(unix)]
+    inode: (u64, u64, i64, i64),
 }
 
 impl Stamp {
     /// Of the file as it is now; nothing where there is none.
     pub(crate) fn of(file: &Path) -> Option<Stamp> {
         let meta = fs::metadata(file).ok()?;
-        Some(Stamp { length: meta.len(), modified: meta.modified().ok()? })
+        #[cfg(unix)]
+        let inode = {
+            use std::os::unix::fs::MetadataExt as _;
+            (meta.dev(), meta.ino(), meta.ctime(), meta.ctime_nsec())
+        };
+        Some(Stamp {
+            length: meta.len(),
+            modified: meta.modified().ok()?,
+            #[cfg(unix)]
+            inode,
+        })
     }
 }
 

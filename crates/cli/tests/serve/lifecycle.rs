@@ -173,6 +173,21 @@ fn a_changed_file_is_read_by_itself() {
     assert_eq!((answer(&server), generation(&server)), (expected, 1));
 }
 
+/// As `cp -p` and `rsync -t` leave it: of the same length and time.
+#[test]
+fn another_file_of_the_same_length_and_time_is_read_too() {
+    let server = Server::start(&[]);
+    let file = server.bench.path("digits.safetensors");
+    let before = fs::metadata(&file).unwrap();
+    write_model(&server.bench, "new.safetensors", SHAPE, 2);
+    let new = server.bench.path("new.safetensors");
+    fs::File::options().write(true).open(&new).unwrap().set_modified(before.modified().unwrap()).unwrap();
+    assert_eq!(fs::metadata(&new).unwrap().len(), before.len());
+    fs::rename(&new, &file).unwrap();
+    server.line("the file changed");
+    assert_eq!(generation(&server), 1);
+}
+
 #[test]
 fn requests_in_flight_finish_on_their_model() {
     let server = Server::start(&["--batch-delay", "10000000", "--max-batch", "100"]);
