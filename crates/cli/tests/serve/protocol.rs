@@ -175,3 +175,19 @@ fn binary_tensors_must_be_as_long_as_they_say() {
         json!({ "inputs": [{ "name": "images", "shape": [1, 8, 8, 1], "datatype": "UINT8", "data": vec![0; 64] }] });
     binary(&server, &flat, b"more").refused(400, "no input claims");
 }
+
+#[test]
+fn null_is_as_good_as_nothing() {
+    let server = Server::start(&[]);
+    let images = images();
+    let input = json!({
+        "name": "images", "shape": [12, 8, 8, 1], "datatype": "UINT8", "parameters": null, "data": images,
+    });
+    let output = json!({ "name": "probabilities", "parameters": null });
+    for outputs in [Value::Null, json!([output])] {
+        let request = json!({ "id": null, "parameters": null, "inputs": [input], "outputs": outputs });
+        let answer = server.post(INFER, "application/json", request.to_string());
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(numbers(&answer.json()["outputs"][0]["data"]), server.expected(&images));
+    }
+}

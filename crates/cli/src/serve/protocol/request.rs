@@ -18,7 +18,7 @@ use super::{INPUT, OUTPUT};
 struct Request<'a> {
     #[serde(borrow)]
     id: Option<Cow<'a, str>>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     parameters: Parameters,
     #[serde(borrow, deserialize_with = "few")]
     inputs: Vec<Input<'a>>,
@@ -34,7 +34,7 @@ struct Input<'a> {
     shape: Vec<i64>,
     #[serde(borrow)]
     datatype: Cow<'a, str>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     parameters: Parameters,
     data: Option<Pixels>,
 }
@@ -43,7 +43,7 @@ struct Input<'a> {
 struct Output<'a> {
     #[serde(borrow)]
     name: Cow<'a, str>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_default")]
     parameters: Parameters,
 }
 
@@ -72,6 +72,10 @@ fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resul
             write!(f, "an array of at most {FEW}")
         }
 
+        fn visit_unit<E: de::Error>(self) -> Result<Vec<T>, E> {
+            Ok(Vec::new())
+        }
+
         fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
             let mut few = Vec::new();
             while let Some(item) = items.next_element()? {
@@ -84,7 +88,12 @@ fn few<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Resul
         }
     }
 
-    deserializer.deserialize_seq(Few(PhantomData))
+    deserializer.deserialize_any(Few(PhantomData))
+}
+
+/// Some clients send `null` for what they leave out.
+fn or_default<'de, D: Deserializer<'de>, T: Default + Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 /// What a client wants to know of its images.
