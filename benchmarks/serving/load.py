@@ -183,7 +183,7 @@ def _check_answers(work: Work, kind: Kind, ours: _Server, theirs: _Server) -> No
 
 
 def _probabilities(body: bytes, headers: "urllib.response.addinfourl.headers") -> np.ndarray:
-    if headers["Content-Type"].startswith("application/json"):
+    if (headers["Content-Type"] or "").startswith("application/json"):
         answer = json.loads(body)
         return np.array(answer.get("predictions", [answer])[0]["probabilities"])
     return np.frombuffer(body[int(headers.get("Inference-Header-Content-Length", 0)):], np.float32)
