@@ -1,6 +1,6 @@
 //! What `predict` and `serve` do alike: an image file becomes what the model wants, and probabilities an answer.
 
-use glyphnet::Model;
+use glyphnet::{Model, ranked};
 use glyphnet_data::{DecodedImage, Polarity};
 use serde::Serialize;
 
@@ -36,14 +36,12 @@ pub(crate) fn swap(model: &Model, invert: Invert, image: &mut [u8]) -> bool {
 
 /// The `count` likeliest of `classes`, the best first; of equals the lower label.
 pub(crate) fn likeliest(probabilities: &[f32], classes: &[String], count: usize) -> Vec<Choice> {
-    let mut order: Vec<usize> = (0..probabilities.len()).collect();
-    order.sort_by(|&a, &b| probabilities[b].total_cmp(&probabilities[a]));
     let choice = |label: usize| Choice {
         class: classes.get(label).cloned().unwrap_or_else(|| label.to_string()),
         label,
         probability: probabilities[label],
     };
-    order.into_iter().take(count).map(choice).collect()
+    ranked(probabilities).into_iter().take(count).map(|label| choice(label as usize)).collect()
 }
 
 #[cfg(test)]

@@ -23,4 +23,4 @@ mod tta;
 pub use error::Error;
 pub use glyphnet_data::{self as data, Dataset, ImageShape, Images, Preprocess, Source};
 pub use glyphnet_kernels::{Isa, IsaError};
-pub use model::{Model, Predictions};
+pub use model::{Model, Predictions, ranked};

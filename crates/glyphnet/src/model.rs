@@ -20,6 +20,9 @@ pub struct Model {
 /// that no thread waits long for the last.
 const ROUND: usize = 512;
 
+/// Writes the network's input for one image.
+type Fill<'a> = dyn Fn(usize, &mut [f32]) + Sync + 'a;
+
 /// Class probabilities of some images.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Predictions {
@@ -108,14 +111,8 @@ impl Model {
     ///
     /// # Panics
     /// If an image does not have `input().len()` pixels.
-    pub fn predict_scattered<'a>(&self, n: usize, image: impl Fn(usize) -> &'a [u8]) -> Predictions {
-        let (preprocess, channels) = (&self.parts.preprocess, self.input().channels);
-        let fill = |i: usize, input: &mut [f32]| preprocess.normalise_u8(image(i), channels, input);
-        let mut logits = self.predictor.logits(n, fill);
-        self.look_again(&mut logits, |views| {
-            self.predictor.logits(views.len(), |i, input| self.fill_view(views[i], image(views[i].image), input))
-        });
-        self.finish(logits)
+    pub fn predict_scattered<'a>(&self, n: usize, image: impl Fn(usize) -> &'a [u8] + Sync) -> Predictions {
+        self.finish(self.seen(n, image, |n, fill| self.predictor.logits(n, fill)))
     }
 
     /// What the network says of each image before softmax, `images x classes`, row-major, on the calling thread; the
@@ -125,12 +122,7 @@ impl Model {
     /// If the images have another shape than [`Model::input`].
     pub fn logits(&self, images: &Images) -> Result<Vec<f32>, ShapeMismatch> {
         self.check(images)?;
-        let mut logits = self.predictor.logits(images.len(), |i, input| self.fill(images, i, input));
-        self.look_again(&mut logits, |views| {
-            let image = |i: usize| images.get(views[i].image);
-            self.predictor.logits(views.len(), |i, input| self.fill_view(views[i], image(i), input))
-        });
-        Ok(logits)
+        Ok(self.seen(images.len(), |i| images.get(i), |n, fill| self.predictor.logits(n, fill)))
     }
 
     /// Logits, round by round; `progress(done, total)` is called on the calling thread before the first and after each.
@@ -146,27 +138,31 @@ impl Model {
         progress(0, total);
         for first in (0..total).step_by(round) {
             let many = round.min(total - first);
-            let mut round = self.predictor.logits_on(threads, many, |i, input| self.fill(images, first + i, input));
-            self.look_again(&mut round, |views| {
-                let image = |i: usize| images.get(first + views[i].image);
-                let fill = |i: usize, input: &mut [f32]| self.fill_view(views[i], image(i), input);
-                self.predictor.logits_on(threads, views.len(), fill)
-            });
-            logits.extend(round);
+            let run = |n: usize, fill: &Fill<'_>| self.predictor.logits_on(threads, n, fill);
+            logits.extend(self.seen(many, |i| images.get(first + i), run));
             progress(first + many, total);
         }
         Ok(logits)
     }
 
-    /// Test-time augmentation, where the model has it; see [`tta`].
-    fn look_again(&self, logits: &mut [f32], run: impl Fn(&[View]) -> Vec<f32>) {
-        if let Some(below) = self.preprocess().tta_below {
-            tta::look_again(self.classes().len(), below, logits, |rows| self.predictor.softmax(rows), run);
+    /// Logits of `n` images, of which `image(i)` gives the pixels, with test-time augmentation where the model has it;
+    /// `run(n, fill)` gives the logits of `n` inputs.
+    fn seen<'a>(
+        &self,
+        n: usize,
+        image: impl Fn(usize) -> &'a [u8] + Sync,
+        run: impl Fn(usize, &Fill<'_>) -> Vec<f32>,
+    ) -> Vec<f32> {
+        let (shape, preprocess) = (self.input(), self.preprocess());
+        let mut logits = run(n, &|i, input| preprocess.normalise_u8(image(i), shape.channels, input));
+        if let Some(below) = preprocess.tta_below {
+            let softmax = |rows: &mut [f32]| self.predictor.softmax(rows);
+            let views = |views: &[View]| {
+                run(views.len(), &|i, input| views[i].fill(image(views[i].image), shape, preprocess, input))
+            };
+            tta::look_again(self.classes().len(), below, &mut logits, softmax, views);
         }
-    }
-
-    fn fill_view(&self, view: View, image: &[u8], input: &mut [f32]) {
-        view.fill(image, self.input(), self.preprocess(), input);
+        logits
     }
 
     pub(crate) fn finish(&self, mut logits: Vec<f32>) -> Predictions {
@@ -180,10 +176,6 @@ impl Model {
         } else {
             Err(ShapeMismatch { model: self.input(), images: images.shape() })
         }
-    }
-
-    fn fill(&self, images: &Images, i: usize, input: &mut [f32]) {
-        self.parts.preprocess.normalise_u8(images.get(i), self.input().channels, input);
     }
 }
 
@@ -244,7 +236,7 @@ impl Predictions {
 }
 
 /// The labels by their probabilities, most probable first; of equals, the first.
-pub(crate) fn ranked(row: &[f32]) -> Vec<u32> {
+pub fn ranked(row: &[f32]) -> Vec<u32> {
     let mut labels: Vec<u32> = (0..row.len() as u32).collect();
     labels.sort_by(|&a, &b| row[b as usize].total_cmp(&row[a as usize]));
     labels

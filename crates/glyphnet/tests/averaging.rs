@@ -7,7 +7,7 @@ mod rows;
 
 use glyphnet::nn::{Batch, Kernels, LayerSpec, Network, Sequential, Threads, Trainer, TrainerOptions};
 use glyphnet::recipe::{OptimizerConfig, Recipe};
-use glyphnet::train::{Event, FitOptions, Observer, Outcome, fit};
+use glyphnet::train::{FitOptions, Outcome, fit};
 use glyphnet_data::ImageShape;
 use glyphnet_kernels::Isa;
 use rows::source;
@@ -120,17 +120,11 @@ kind = "dense"
 units = "classes"
 "#;
 
-struct Silent;
-
-impl Observer for Silent {
-    fn event(&mut self, _: &Event<'_>) {}
-}
-
 fn run(overrides: &[&str]) -> Outcome {
     let recipe = Recipe::from_toml(RECIPE, "test").unwrap().with_overrides(overrides).unwrap();
     let threads = Threads::new(2).unwrap();
     let options = FitOptions { threads, isa: Isa::detect(), folder: None, kernels: Kernels::default() };
-    fit(&recipe, &source(), &options, &mut Silent).unwrap()
+    fit(&recipe, &source(), &options, &mut ()).unwrap()
 }
 
 fn values(outcome: &Outcome) -> Vec<f32> {

@@ -91,7 +91,8 @@ pub(crate) struct Admitted {
     _place: OwnedSemaphorePermit,
 }
 
-/// Makes something of a body that takes no more memory than it, which is charged beforehand; away from the threads that serve connections where it is long.
+/// Makes something of a body that takes no more memory than it, which is charged beforehand; away from the threads that
+/// serve connections where it is long.
 pub(crate) async fn parse<T: Send + 'static>(
     mut admitted: Admitted,
     parse: impl FnOnce(&Bytes) -> Result<T, ApiError> + Send + 'static,

@@ -11,7 +11,7 @@ use glyphnet::Model;
 use super::openapi;
 use super::page::Page;
 use super::protocol;
-use crate::commands::load_model;
+use crate::commands::{file_of, load_model};
 use crate::error::CliError;
 
 /// A model as it was read. Whatever a request does, it does with one of these from its beginning to its end.
@@ -91,11 +91,6 @@ impl Loaded {
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
-}
-
-/// The file that holds the model of a file or a run folder.
-fn file_of(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join("model.safetensors") } else { path.to_owned() }
 }
 
 /// The model in use, which can be swapped for another while requests go on with theirs.

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use glyphnet::Model;
 
-use super::{model, wrong_model};
+use super::{file_of, model};
 use crate::args::{ExportArgs, ExportFormat};
 use crate::error::CliError;
 use crate::output::Out;
@@ -45,7 +45,7 @@ fn check_place(place: &Path, model: &Path, ending: Option<&OsStr>) -> Result<(),
     if !folder.is_dir() {
         return problem(format!("there is no folder {}", folder.display()));
     }
-    let (place, model) = (fs::canonicalize(place), fs::canonicalize(wrong_model::file_of(model)));
+    let (place, model) = (fs::canonicalize(place), fs::canonicalize(file_of(model)));
     match (place, model) {
         (Ok(place), Ok(model)) if place == model => problem("this is the model itself".to_owned()),
         (Ok(place), Ok(model)) if place.parent() == model.parent() && place.extension() != ending => {

@@ -161,12 +161,9 @@ fn expected_bytes(input: &Input<'_>, shape: ImageShape, most: usize) -> Result<u
         [images, height, width, channels] if images > 0 && [height, width, channels] == own => images,
         _ => {
             let [height, width, channels] = own;
-            let given = match &input.shape[..] {
-                short if short.len() <= 8 => format!("shape {short:?}"),
-                long => format!("a shape of {} numbers", long.len()),
-            };
             return Err(ApiError::bad(format!(
-                "input '{INPUT}' has {given}; the model takes [n, {height}, {width}, {channels}] with n from 1"
+                "input '{INPUT}' has shape {:?}; the model takes [n, {height}, {width}, {channels}] with n from 1",
+                input.shape
             )));
         }
     };
