@@ -55,6 +55,7 @@ fn write_metrics(path: &Path, outcome: &Outcome) {
         train_seconds: 1.0,
         images_per_second: 2.0,
         data_wait_seconds: 0.0,
+        flops: Some(outcome.flops),
         validation: outcome.validation,
         test: outcome.test,
         interrupted: outcome.interrupted,

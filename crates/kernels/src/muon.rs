@@ -71,6 +71,13 @@ impl MuonRoom {
         3 * rows * columns + 3 * side * side.next_multiple_of(64)
     }
 
+    /// Floating-point operations of [`MuonRoom::direct`], its matrix products alone.
+    pub fn flops(rows: usize, columns: usize) -> u64 {
+        let (len, side) = (rows as u64 * columns as u64, rows.min(columns) as u64);
+        // x^T x and x times the polynomial take side products for each value of x, the square one for each of side^3.
+        STEPS as u64 * 2 * (2 * len * side + side * side * side)
+    }
+
     /// Takes in a gradient: `mean += (g - mean) * (1 - momentum)`, and makes `g + (mean - g) * momentum` orthogonal, which
     /// [`MuonRoom::apply`] then steps against. Nothing is allocated.
     ///

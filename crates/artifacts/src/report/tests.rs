@@ -65,6 +65,7 @@ fn run(classes: usize, images: usize, shape: ImageShape, stored: usize) -> Saved
         train_seconds: 31.4,
         images_per_second: 9045.2,
         data_wait_seconds: 0.2,
+        flops: Some(71_000_000_000_000),
         validation: Some(score(&validation)),
         test: Some(score(&test)),
         interrupted: false,

@@ -6,6 +6,7 @@
 mod average;
 mod chunk;
 mod error;
+mod flops;
 mod init;
 mod layer;
 mod layer_spec;
@@ -26,6 +27,7 @@ mod trainer;
 
 pub use average::{AverageRule, AverageState, Averaging};
 pub use error::{LayerError, NetworkError, TrainerError};
+pub use flops::training_flops;
 pub use layer::Kernels;
 pub use layer_spec::{ActivationLayer, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, LayerSpec, Pool2d};
 pub use layers::Window;

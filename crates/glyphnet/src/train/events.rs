@@ -71,6 +71,11 @@ pub trait Observer: Send {
     fn stop_requested(&self) -> bool {
         false
     }
+
+    /// Asked once, when training is over; false ends the run without a look at the test images.
+    fn test_wanted(&self) -> bool {
+        true
+    }
 }
 
 /// Nobody watches.
@@ -94,10 +99,13 @@ pub struct Outcome {
     pub data_wait_seconds: f64,
     /// Images trained, by all the steps that were taken: those that were gone back on count too.
     pub images: u64,
+    /// Floating-point operations of these steps, as [`training_flops`](crate::nn::training_flops) counts them.
+    pub flops: u64,
     /// The best network on validation, of an interrupted run as its epoch found it; `None` where there is no such
     /// split, or the run was interrupted before its first epoch was over.
     pub validation: Option<Score>,
-    /// The best network on test, read once; `None` where there is no labelled one, or the run was interrupted.
+    /// The best network on test, read once; `None` where there is no labelled one, the observer did not want it, or the
+    /// run was interrupted.
     pub test: Option<Score>,
     /// Whether the observer asked to stop before the run was over.
     pub interrupted: bool,

@@ -9,6 +9,7 @@ use super::run::Run;
 use super::run_folder::Extension;
 use crate::Error;
 use crate::evaluate::{Evaluation, SplitPredictions, write_predictions};
+use crate::nn::training_flops;
 use crate::saved_run::{Thumbnails, choose_thumbnails, write_thumbnails};
 
 impl Run<'_> {
@@ -26,13 +27,14 @@ impl Run<'_> {
         let best_epoch = self.best_epoch();
         let network = self.best.as_ref().map_or_else(|| self.trainer.network().clone(), |(_, best)| best.clone());
         let model = self.model(network);
+        let test_wanted = observer.test_wanted();
         let mut on = |split: Part, dataset: Option<&Dataset>| match dataset {
             Some(dataset) if !interrupted => self.evaluate(&model, dataset, split, observer),
             _ => Ok(None),
         };
         let validation = on(Part::Validation, data.validation.as_ref())?;
-        let test = on(Part::Test, source.test.as_ref())?;
-        if !interrupted && test.is_none() && self.options.folder.is_some() {
+        let test = on(Part::Test, source.test.as_ref().filter(|_| test_wanted))?;
+        if !interrupted && test_wanted && test.is_none() && self.options.folder.is_some() {
             observer.event(&Event::Message(match source.test {
                 Some(_) => "the test images have no labels: test is null in metrics.json",
                 None => "there are no test images: test is null in metrics.json",
@@ -61,6 +63,12 @@ impl Run<'_> {
             train_seconds: self.totals.train_seconds.0,
             data_wait_seconds: self.totals.data_wait_seconds.0,
             images: self.totals.images,
+            flops: training_flops(
+                self.trainer.network(),
+                &self.recipe.optimizer,
+                self.totals.images,
+                self.trainer.steps(),
+            ),
             validation,
             test,
             interrupted,

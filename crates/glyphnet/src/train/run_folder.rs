@@ -45,10 +45,14 @@ pub struct Metrics {
     pub images_per_second: f64,
     /// Seconds that the trainer waited for data.
     pub data_wait_seconds: f64,
+    /// Floating-point operations of the steps, as [`training_flops`](crate::nn::training_flops) counts them. Absent in
+    /// runs of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flops: Option<u64>,
     /// On the validation split, of an interrupted run as the best epoch found it; `null` where there is no such split,
     /// or the run was interrupted in its first epoch.
     pub validation: Option<Score>,
-    /// On the test split; `null` where there is none, it has no labels, or the run was interrupted.
+    /// On the test split; `null` where there is none, it has no labels, was to be left alone, or the run was interrupted.
     pub test: Option<Score>,
     /// Whether the run was asked to stop before its end. Absent where it was not, and in runs of older versions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -32,6 +32,7 @@ pub(super) fn write_metrics(
         train_seconds: outcome.train_seconds,
         images_per_second: speed,
         data_wait_seconds: outcome.data_wait_seconds,
+        flops: Some(outcome.flops),
         validation: outcome.validation,
         test: outcome.test,
         interrupted: outcome.interrupted,
