@@ -139,6 +139,15 @@ pub(crate) struct TrainArgs {
     /// Write event files for TensorBoard, into the folder tensorboard of the run; a run that has them goes on with them
     #[arg(long)]
     pub(crate) tensorboard: bool,
+    /// Leave the test images alone: the network is not measured on them; to be given again with --resume
+    #[arg(long)]
+    pub(crate) no_test: bool,
+    /// Draw no pictures and write no report
+    #[arg(long)]
+    pub(crate) no_report: bool,
+    /// Take the end of standard input for a signal to stop: for a parent process
+    #[arg(long, hide = true)]
+    pub(crate) stop_at_eof: bool,
     /// Go on with the run in this folder, to the same result as if it had never been interrupted
     #[arg(long, value_name = "RUN", conflicts_with_all = ["recipe", "batch_size", "seed", "fast_run", "out"])]
     pub(crate) resume: Option<PathBuf>,

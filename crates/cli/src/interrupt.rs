@@ -31,6 +31,19 @@ impl Interrupt {
         Ok(interrupt)
     }
 
+    /// Takes the end of standard input for a signal, so that whoever holds its other end can ask for a stop and also does
+    /// so by dying. It is no second signal.
+    pub(crate) fn stop_at_eof(&self) {
+        let interrupt = self.clone();
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            interrupt.requested.store(true, Ordering::SeqCst);
+            if !interrupt.heeded.load(Ordering::SeqCst) {
+                std::process::exit(INTERRUPTED);
+            }
+        });
+    }
+
     /// From now on the command looks at [`requested`](Interrupt::requested) itself and stops in good order.
     pub(crate) fn heed(&self) {
         self.heeded.store(true, Ordering::SeqCst);

@@ -33,6 +33,7 @@ use crate::interrupt::Interrupt;
 use crate::output::Out;
 
 pub(crate) use self::model::load as load_model;
+pub(crate) use self::run_data::noted;
 pub(crate) use self::wrong_model::file_of;
 
 /// The instruction set that `--simd` names.

@@ -30,6 +30,9 @@ use crate::output::{Out, say};
 const RUNS: &str = "runs";
 
 pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
+    if args.stop_at_eof {
+        interrupt.stop_at_eof();
+    }
     if let Some(run) = &args.resume {
         return match resume::prepare(&args, run)? {
             Some(job) => job.run(out, interrupt),
@@ -50,8 +53,8 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
         CliError::failed(format!("cannot make the run folder: {error} (--out names another place)"))
     })?;
     provenance::write(&plan, &source, &folder)?;
-    let tensorboard = args.tensorboard;
-    Job { plan, threads, source, folder, from: None, tensorboard }.run(out, interrupt)
+    let (tensorboard, wanted) = (args.tensorboard, Wanted::new(&args));
+    Job { plan, threads, source, folder, from: None, tensorboard, wanted }.run(out, interrupt)
 }
 
 /// A run that is ready to go, from its beginning or from where it was.
@@ -62,24 +65,36 @@ struct Job {
     folder: RunFolder,
     from: Option<ResumeFrom>,
     tensorboard: bool,
+    wanted: Wanted,
+}
+
+/// What is done with a run besides training it.
+#[derive(Clone, Copy)]
+struct Wanted {
+    /// A look at the test images.
+    test: bool,
+    /// Pictures and the report.
+    report: bool,
+}
+
+impl Wanted {
+    fn new(args: &TrainArgs) -> Wanted {
+        Wanted { test: !args.no_test, report: !args.no_report }
+    }
 }
 
 impl Job {
     fn run(self, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
-        let Job { plan, threads, source, folder, from, tensorboard } = self;
-        let samples = folder.file("samples.png");
-        // A run that goes on has it, unless it was killed just before.
-        if !samples.exists() {
-            Samples::choose(&source, plan.recipe.train.seed).save(&samples)?;
-        }
-        if !folder.file("augmentation.png").exists() {
-            pictures::augmentation(folder.path(), &plan, &source);
+        let Job { plan, threads, source, folder, from, tensorboard, wanted } = self;
+        if wanted.report {
+            draw_images(&plan, &source, &folder)?;
         }
         say!("{} on {}, run folder {}", plan.name, source.name, folder.path().display());
         interrupt.heed();
         let options = FitOptions { threads, isa: plan.isa, folder: Some(folder.clone()), kernels: Kernels::default() };
         let board = tensorboard.then(|| Board::new(folder.path()));
-        let mut watch = Watched { watch: Watch::new(interrupt.clone()), report: LiveReport::new(folder.path()), board };
+        let report = wanted.report.then(|| LiveReport::new(folder.path()));
+        let mut watch = Watched { watch: Watch::new(interrupt.clone()), report, board, test: wanted.test };
         let outcome = match from {
             None => fit(&plan.recipe, &source, &options, &mut watch),
             Some(from) => glyphnet::train::resume(&plan.recipe, &source, &options, from, &mut watch),
@@ -87,10 +102,12 @@ impl Job {
         watch.watch.finish();
         let outcome = outcome.map_err(|error| resume::with_advice(error, &plan.recipe, folder.path()))?;
         summary::write_metrics(&plan, &options, &outcome, &folder)?;
-        show(folder.path(), &source, outcome.interrupted);
+        if wanted.report {
+            show(folder.path(), &source, outcome.interrupted);
+        }
         if !outcome.interrupted {
             watch.board.iter_mut().for_each(|board| board.finish(&outcome.history));
-            return summary::write(&outcome, &source, folder.path(), out);
+            return summary::write(&outcome, &source, wanted.test, folder.path(), out);
         }
         let place = folder.path().display();
         match outcome.best_epoch {
@@ -100,6 +117,19 @@ impl Job {
         say!("go on with: {}", resume::command(folder.path()));
         Err(CliError::Interrupted)
     }
+}
+
+/// Draws training images as they are, and as they are varied. A run that goes on has these pictures, unless it was killed
+/// just before.
+fn draw_images(plan: &Plan, source: &Source, folder: &RunFolder) -> Result<(), CliError> {
+    let samples = folder.file("samples.png");
+    if !samples.exists() {
+        Samples::choose(source, plan.recipe.train.seed).save(&samples)?;
+    }
+    if !folder.file("augmentation.png").exists() {
+        pictures::augmentation(folder.path(), plan, source);
+    }
+    Ok(())
 }
 
 /// Draws and reports what came of the run in `folder`, whose files are all there.

@@ -9,7 +9,7 @@ use glyphnet::train::{Checkpoint, Metrics, ResumeFrom, RunFolder};
 use glyphnet_artifacts::quoted;
 
 use super::plan::Plan;
-use super::{Job, open, provenance, tensorboard};
+use super::{Job, Wanted, open, provenance, tensorboard};
 use crate::args::TrainArgs;
 use crate::error::CliError;
 use crate::output::say;
@@ -46,7 +46,15 @@ pub(super) fn prepare(args: &TrainArgs, run: &Path) -> Result<Option<Job>, CliEr
         provenance::rewrite(&plan, &source, earlier, &folder)?;
     }
     let tensorboard = args.tensorboard || tensorboard::begun(run).is_some();
-    Ok(Some(Job { plan, threads, source, folder, from: Some(ResumeFrom { latest, extend }), tensorboard }))
+    Ok(Some(Job {
+        plan,
+        threads,
+        source,
+        folder,
+        from: Some(ResumeFrom { latest, extend }),
+        tensorboard,
+        wanted: Wanted::new(args),
+    }))
 }
 
 /// Whether the run is finished and its last file is there: a crash may have come between the two.

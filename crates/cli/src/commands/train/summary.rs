@@ -42,7 +42,13 @@ pub(super) fn write_metrics(
     Ok(folder.write("metrics.json", &text)?)
 }
 
-pub(super) fn write(outcome: &Outcome, source: &Source, folder: &Path, out: &mut Out) -> Result<(), CliError> {
+pub(super) fn write(
+    outcome: &Outcome,
+    source: &Source,
+    test_wanted: bool,
+    folder: &Path,
+    out: &mut Out,
+) -> Result<(), CliError> {
     let style = Style::stdout();
     match outcome.test {
         Some(test) => {
@@ -50,6 +56,7 @@ pub(super) fn write(outcome: &Outcome, source: &Source, folder: &Path, out: &mut
             let images = count(source.test.as_ref().map_or(0, glyphnet_data::Dataset::len), "image");
             writeln!(out, "test accuracy        {accuracy}, loss {:.4} ({images})", test.loss)?;
         }
+        None if !test_wanted => writeln!(out, "test accuracy        unknown: the test images were left alone")?,
         None => writeln!(out, "test accuracy        unknown: {} has no labelled test images", source.name)?,
     }
     if let Some(validation) = outcome.validation {

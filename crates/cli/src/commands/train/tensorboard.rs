@@ -151,20 +151,26 @@ impl Files {
 /// Shows a run to a person, in its report and to TensorBoard if that is wanted.
 pub(super) struct Watched {
     pub(super) watch: Watch,
-    pub(super) report: LiveReport,
+    pub(super) report: Option<LiveReport>,
     pub(super) board: Option<Board>,
+    /// Whether the network is measured on the test images.
+    pub(super) test: bool,
 }
 
 impl Observer for Watched {
     fn event(&mut self, event: &Event<'_>) {
         self.watch.event(event);
         if let Event::Epoch(record) = event {
-            self.report.epoch(record);
+            self.report.iter_mut().for_each(|report| report.epoch(record));
             self.board.iter_mut().for_each(|board| board.epoch(record));
         }
     }
 
     fn stop_requested(&self) -> bool {
         self.watch.stop_requested()
+    }
+
+    fn test_wanted(&self) -> bool {
+        self.test
     }
 }
