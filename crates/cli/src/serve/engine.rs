@@ -2,6 +2,10 @@
 //!
 //! An idle thread takes a lone image at once. While all threads are busy images gather, and the next free thread takes
 //! its share of them, so batches grow with the load and nobody waits for a batch to fill.
+//!
+//! Where a network takes less time than handing an image to another thread and back may cost, the thread that serves the
+//! connection predicts itself: it queues its images, lets the other connections that are ready do so too, and then takes
+//! its share until its own are taken.
 
 use std::collections::VecDeque;
 use std::io;
@@ -44,6 +48,9 @@ struct Queue {
     jobs: VecDeque<Job>,
     /// Images in all jobs.
     images: usize,
+    /// Jobs that ever came, and that ever went.
+    came: u64,
+    went: u64,
     /// Nobody waits for company any more.
     hurried: bool,
     closed: bool,
@@ -86,7 +93,14 @@ impl Engine {
     /// 500 if prediction panics.
     pub(crate) async fn predict(&self, loaded: &Arc<Loaded>, pixels: Bytes) -> Result<Vec<f32>, ApiError> {
         let size = loaded.model().input().len();
-        let answers = self.submit(loaded, &pixels, self.shared.batching.largest.get() * size);
+        let brief = if self.shared.batching.delay.is_zero() { loaded.brief() } else { 0 };
+        let here = pixels.len() / size <= brief;
+        let (last, answers) = self.submit(loaded, &pixels, here);
+        if here {
+            // Whoever else has a whole request by now queues it.
+            tokio::task::yield_now().await;
+            self.shared.help(last, brief);
+        }
         let mut probabilities = Vec::with_capacity(pixels.len() / size * loaded.model().classes().len());
         for answer in answers {
             let part = answer.await.map_err(|_| ApiError::fault("the prediction failed; the server's log says why"))?;
@@ -95,25 +109,28 @@ impl Engine {
         Ok(probabilities)
     }
 
-    /// Queues the images, no more than one thread takes in one job.
-    fn submit(&self, loaded: &Arc<Loaded>, pixels: &Bytes, longest: usize) -> Vec<oneshot::Receiver<Vec<f32>>> {
+    /// Queues the images, no more than one thread takes in one job, and wakes threads for them unless they are predicted
+    /// `here`. Also gives the number of the last job.
+    fn submit(&self, loaded: &Arc<Loaded>, pixels: &Bytes, here: bool) -> (u64, Vec<oneshot::Receiver<Vec<f32>>>) {
         let (size, since) = (loaded.model().input().len(), Instant::now());
+        let longest = self.shared.batching.largest.get() * size;
         let mut answers = Vec::with_capacity(pixels.len().div_ceil(longest));
         let mut queue = self.shared.lock();
         for start in (0..pixels.len()).step_by(longest) {
             let pixels = pixels.slice(start..pixels.len().min(start + longest));
             let (reply, answer) = oneshot::channel();
             let images = pixels.len() / size;
-            queue.images += images;
-            queue.jobs.push_back(Job { loaded: Arc::clone(loaded), pixels, images, since, reply });
+            queue.push(Job { loaded: Arc::clone(loaded), pixels, images, since, reply });
             answers.push(answer);
         }
+        let last = queue.came;
         drop(queue);
         match answers.len() {
+            _ if here => {}
             1 => self.shared.arrived.notify_one(),
             _ => self.shared.arrived.notify_all(),
         }
-        answers
+        (last, answers)
     }
 
     /// From now on no image waits for company.
@@ -124,7 +141,9 @@ impl Engine {
 
     /// Images that wait.
     pub(crate) fn waiting(&self) -> usize {
-        self.shared.lock().images
+        let mut queue = self.shared.lock();
+        queue.drop_left();
+        queue.images
     }
 }
 
@@ -147,9 +166,29 @@ impl Shared {
 
     fn work(&self) {
         while let Some(batch) = self.next() {
-            self.metrics.batch(batch.iter().map(|job| job.images).sum());
-            // The buffers of a pass that panicked are dropped with it.
-            let _ = panic::catch_unwind(AssertUnwindSafe(|| predict(batch)));
+            self.predict(batch);
+        }
+    }
+
+    fn predict(&self, batch: Vec<Job>) {
+        self.metrics.batch(batch.iter().map(|job| job.images).sum());
+        // The buffers of a pass that panicked are dropped with it.
+        let _ = panic::catch_unwind(AssertUnwindSafe(|| predict(batch)));
+    }
+
+    /// Predicts what waits, in its order and at most `brief` images at a time, until job `last` is taken. Stops at a job
+    /// that takes longer than that: threads have been woken for it, and they take what is behind it too.
+    fn help(&self, last: u64, brief: usize) {
+        loop {
+            let mut queue = self.lock();
+            queue.drop_left();
+            let brief_job = queue.jobs.front().is_some_and(|job| job.images <= brief.min(job.loaded.brief()));
+            if queue.went >= last || !brief_job {
+                return;
+            }
+            let batch = self.share(&mut queue, brief);
+            drop(queue);
+            self.predict(batch);
         }
     }
 
@@ -157,10 +196,7 @@ impl Shared {
     fn next(&self) -> Option<Vec<Job>> {
         let mut queue = self.lock();
         loop {
-            // Nobody waits for these any more.
-            while queue.jobs.front().is_some_and(|job| job.reply.is_closed()) {
-                queue.pop();
-            }
+            queue.drop_left();
             let Some(oldest) = queue.jobs.front() else {
                 if queue.closed {
                     return None;
@@ -170,15 +206,16 @@ impl Shared {
             };
             let wait = self.batching.delay.saturating_sub(oldest.since.elapsed());
             if wait.is_zero() || queue.hurried || queue.images >= self.batching.largest.get() {
-                return Some(self.share(&mut queue));
+                return Some(self.share(&mut queue, self.batching.largest.get()));
             }
             queue = self.arrived.wait_timeout(queue, wait).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// This thread's share of what waits: the same for each, but for what has been taken already.
-    fn share(&self, queue: &mut Queue) -> Vec<Job> {
-        let largest = self.batching.largest.get();
+    /// This thread's share of what waits: the same for each, but for what has been taken already; at most `largest`
+    /// images, unless the first job alone has more.
+    fn share(&self, queue: &mut Queue, largest: usize) -> Vec<Job> {
+        let largest = largest.min(self.batching.largest.get());
         let share = match self.batching.delay.is_zero() {
             true => queue.images.div_ceil(self.batching.threads.get()).min(largest),
             false => largest,
@@ -197,9 +234,23 @@ impl Shared {
 }
 
 impl Queue {
+    fn push(&mut self, job: Job) {
+        self.images += job.images;
+        self.came += 1;
+        self.jobs.push_back(job);
+    }
+
+    /// Drops the jobs at the front that nobody waits for any more.
+    fn drop_left(&mut self) {
+        while self.jobs.front().is_some_and(|job| job.reply.is_closed()) {
+            self.pop();
+        }
+    }
+
     fn pop(&mut self) -> Option<Job> {
         let job = self.jobs.pop_front()?;
         self.images -= job.images;
+        self.went += 1;
         Some(job)
     }
 }
@@ -217,5 +268,79 @@ fn predict(batch: Vec<Job>) {
         rest = others;
         // Whoever asked may have gone.
         let _ = job.reply.send(own.to_vec());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use glyphnet::model_file::ModelParts;
+    use glyphnet::nn::{Dense, Flatten, Sequential};
+    use glyphnet_data::{ImageShape, Preprocess};
+
+    use super::*;
+
+    fn loaded(brief: usize) -> Arc<Loaded> {
+        let network = Sequential::new().add(Flatten {}).add(Dense::new(3)).build(ImageShape::new(2, 2, 1), 3, 7);
+        let classes = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let parts = ModelParts { network: network.unwrap(), classes, preprocess: Preprocess::default() };
+        Arc::new(Loaded::of(glyphnet::Model::new(parts), brief))
+    }
+
+    fn engine(threads: usize) -> (Engine, Arc<Metrics>) {
+        let [threads, largest] = [threads, 8].map(|n| NonZeroUsize::new(n).unwrap());
+        let metrics = Arc::new(Metrics::default());
+        let batching = Batching { threads, largest, delay: Duration::ZERO };
+        (Engine::start(batching, Arc::clone(&metrics)).unwrap(), metrics)
+    }
+
+    /// Asks for `images` of different brightness in as many requests at once, each of `copies` of one image.
+    fn answers(engine: Engine, loaded: &Arc<Loaded>, requests: u8, copies: usize) {
+        let engine = Arc::new(engine);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let ask = |i: u8| {
+            let (engine, loaded) = (Arc::clone(&engine), Arc::clone(loaded));
+            async move { engine.predict(&loaded, vec![10 * i; 4 * copies].into()).await }
+        };
+        runtime.block_on(async {
+            let asked: Vec<_> = (0..requests).map(|i| tokio::spawn(ask(i))).collect();
+            for (i, answer) in asked.into_iter().enumerate() {
+                let expected =
+                    loaded.model().predict_scattered(1, |_| [[0; 4], [10; 4], [20; 4], [30; 4], [40; 4]][i].as_slice());
+                let answer = answer.await.unwrap().unwrap();
+                assert_eq!(answer, expected.probabilities().repeat(copies), "request {i}");
+            }
+        });
+    }
+
+    #[test]
+    fn requests_of_a_fast_network_are_gathered_and_predicted_where_they_came() {
+        let (engine, metrics) = engine(1);
+        answers(engine, &loaded(3), 5, 1);
+        // Three by the first request, which has been waiting for the others to come, and two by the fourth.
+        assert_eq!(metrics.predicted(), (2, 5));
+    }
+
+    #[test]
+    fn what_takes_longer_is_left_to_the_threads() {
+        for (brief, copies) in [(0, 1), (3, 4), (3, 20)] {
+            answers(engine(2).0, &loaded(brief), 5, copies);
+        }
+    }
+
+    #[test]
+    fn a_request_whose_client_left_waits_no_more() {
+        let ((engine, metrics), loaded) = (engine(1), loaded(3));
+        let mut left = Box::pin(engine.predict(&loaded, vec![0; 8].into()));
+        assert!(left.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert_eq!(engine.waiting(), 2);
+        drop(left);
+        assert_eq!(engine.waiting(), 0);
+        assert!(
+            pin!(engine.predict(&loaded, vec![0; 4].into())).poll(&mut Context::from_waker(Waker::noop())).is_pending()
+        );
+        assert_eq!(metrics.predicted(), (0, 0));
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use axum::body::Bytes;
 use glyphnet::Model;
@@ -24,7 +24,12 @@ pub(crate) struct Loaded {
     /// 0 for the model that the server began with, one more with each reload.
     generation: u64,
     stamp: Option<Stamp>,
+    brief: usize,
 }
+
+/// How long a thread that serves connections may be kept from them by predicting. About what waking another thread and
+/// being woken by it can take on a busy machine.
+const BRIEF: Duration = Duration::from_micros(500);
 
 /// What changes with a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +61,14 @@ impl Stamp {
 }
 
 impl Loaded {
+    /// A model that is said to predict `brief` images in no time.
+    #[cfg(test)]
+    pub(crate) fn of(model: Model, brief: usize) -> Loaded {
+        let page = Page::of(&model);
+        let (metadata, openapi) = (protocol::metadata("model", &model), openapi::document("model", &model));
+        Loaded { model, page, metadata, openapi, generation: 0, stamp: None, brief }
+    }
+
     /// Reads the model of a file or a run folder.
     fn read(path: &Path, name: &str, generation: u64) -> Result<Loaded, CliError> {
         // Looked at first: what changes while it is read is read again.
@@ -68,11 +81,17 @@ impl Loaded {
         let model = load_model(path)?;
         let page = Page::of(&model);
         let (metadata, openapi) = (protocol::metadata(name, &model), openapi::document(name, &model));
-        Ok(Loaded { model, page, metadata, openapi, generation, stamp })
+        let brief = brief(&model);
+        Ok(Loaded { model, page, metadata, openapi, generation, stamp, brief })
     }
 
     pub(crate) fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// Images that are predicted so fast that no other thread need be asked; 0 where even one takes longer.
+    pub(crate) fn brief(&self) -> usize {
+        self.brief
     }
 
     pub(crate) fn page(&self) -> &Page {
@@ -91,6 +110,21 @@ impl Loaded {
     pub(crate) fn generation(&self) -> u64 {
         self.generation
     }
+}
+
+/// How many images `model` predicts within [`BRIEF`] on one thread. The first prediction also makes its buffers.
+fn brief(model: &Model) -> usize {
+    let image = vec![0; model.input().len()];
+    let mut fastest = Duration::MAX;
+    for _ in 0..4 {
+        let start = Instant::now();
+        model.predict_scattered(1, |_| &image);
+        fastest = fastest.min(start.elapsed());
+        if fastest > 10 * BRIEF {
+            break;
+        }
+    }
+    (BRIEF.as_nanos() / fastest.as_nanos().max(1)) as usize
 }
 
 /// The model in use, which can be swapped for another while requests go on with theirs.

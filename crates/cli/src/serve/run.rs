@@ -56,6 +56,7 @@ pub(crate) fn run(settings: Settings, listener: TcpListener) -> Result<(), CliEr
     let metrics = Arc::new(Metrics::default());
     let (log, _writer) = Log::start(settings.log, Arc::clone(&metrics))?;
     let threads = settings.batching.threads.get();
+    let brief = current.get().brief();
     let app = Arc::new(App {
         current,
         token_file: settings.token_file,
@@ -70,9 +71,11 @@ pub(crate) fn run(settings: Settings, listener: TcpListener) -> Result<(), CliEr
         log,
         draining: false.into(),
     });
-    // Parsing and handing over cost far less than predicting, and a lone thread hands nothing to others.
+    // Where these threads do not predict themselves, parsing and handing over cost far less than predicting, and a lone
+    // thread hands nothing to others.
+    let workers = if brief > 0 { threads } else { threads.div_ceil(4) };
     let runtime = Builder::new_multi_thread()
-        .worker_threads(threads.div_ceil(4))
+        .worker_threads(workers)
         .max_blocking_threads(2 * threads + 2)
         .enable_all()
         .build()?;

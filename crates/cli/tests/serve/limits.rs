@@ -114,7 +114,7 @@ fn work_for_clients_who_left_is_counted_and_ends() {
     let (one, peak) = (start.elapsed(), server.peak_memory());
     for _ in 0..8 {
         let mut leaving = server.connect();
-        leaving.write(request("POST", "/api/predict", &[FORM], &form(&[&image[..]; 60])));
+        leaving.write(request("POST", "/api/predict", &[FORM], &form(&[&image[..]; 24])));
         // A part of the time that it takes.
         std::thread::sleep(one / 6);
     }
