@@ -18,7 +18,7 @@ import numpy as np
 
 BEGINNING = b'{"__metadata__":{"digest":"'
 SIZES = {"F32": 4, "U8": 1}
-VERSIONS = {"glyphnet-model": ("1", "2"), "glyphnet-checkpoint": ("1",)}
+VERSIONS = {"glyphnet-model": ("1", "2", "3"), "glyphnet-checkpoint": ("1",)}
 TENSORS = {
     "conv2d": ("kernel", "bias"),
     "dense": ("kernel", "bias"),
@@ -148,10 +148,18 @@ def check(path):
     metadata, sections = open_container(path.read_bytes())
     if metadata["format"] == "glyphnet-checkpoint":
         return check_checkpoint(metadata, sections)
-    names = expected_tensors(metadata, sections, "")
-    need(set(names) == set(sections), f"sections {set(names) ^ set(sections)}")
+    prefixes = [""]
+    if metadata["version"] == "3":
+        count = int(metadata["members"])
+        need(2 <= count <= 1000 and str(count) == metadata["members"], "the number of members")
+        prefixes = [f"member.{member}/" for member in range(1, count + 1)]
+    members = [{f"{prefix}{name}" for name in expected_tensors(metadata, sections, prefix)} for prefix in prefixes]
+    names = set().union(*members)
+    need(names == set(sections), f"sections {names ^ set(sections)}")
     if path.name.startswith("model-"):
-        return f"{len(names)} sections, predicts {predict(metadata, sections).ravel().tolist()}"
+        cut = [{name.removeprefix(p): sections[name] for name in names} for p, names in zip(prefixes, members)]
+        mean = np.mean([predict(metadata, tensors) for tensors in cut], axis=0)
+        return f"{len(names)} sections, predicts {mean.ravel().tolist()}"
     return f"{len(names)} sections"
 
 

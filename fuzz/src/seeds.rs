@@ -11,7 +11,7 @@ use glyphnet::model_file::{self, ModelParts};
 use glyphnet::nn::{Kernels, Sequential, Threads};
 use glyphnet::recipe::Recipe;
 use glyphnet::train::{Event, FitOptions, Observer, RunFolder, fit};
-use glyphnet::{Dataset, ImageShape, Images, Isa, Preprocess, Source};
+use glyphnet::{Dataset, ImageShape, Images, Isa, Networks, Preprocess, Source};
 
 use crate::container::zip_of;
 
@@ -373,11 +373,16 @@ pub(crate) fn model() -> Vec<Vec<u8>> {
         let network = Sequential::from(recipe.layer).build(input, 3, 7).expect("layers that fit");
         let classes = ["a", "b", "c"].map(str::to_owned).to_vec();
         let drawn = (input.channels == 1).then_some(DRAWN);
-        ModelParts { network, classes, preprocess: Preprocess { drawn, ..Preprocess::default() } }
+        ModelParts { networks: network.into(), classes, preprocess: Preprocess { drawn, ..Preprocess::default() } }
     };
     let inputs = [ImageShape::new(2, 3, 1), ImageShape::new(8, 8, 3), ImageShape::new(9, 7, 1)];
     let models = LAYERS.iter().zip(inputs).map(|(layers, input)| parts(layers, input));
-    models.map(|parts| model_file::to_bytes(&parts).expect("a model")).collect()
+    let several = {
+        let one = parts(LAYERS[0], inputs[0]);
+        let networks = Networks::new(vec![one.network().clone(); 2]).expect("equal layers");
+        ModelParts { networks, ..one }
+    };
+    models.chain([several]).map(|parts| model_file::to_bytes(&parts).expect("a model")).collect()
 }
 
 /// Asks to stop after so many steps.

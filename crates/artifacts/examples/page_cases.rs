@@ -36,7 +36,7 @@ fn main() {
     let [folder, model, data] = &arguments[..] else { panic!("page_cases DIR MODEL DATA") };
     let folder = Path::new(folder);
     for case in cases::all() {
-        write(folder, &case.name, case.parts.clone(), &cases::images(case.parts.network.input(), IMAGES));
+        write(folder, &case.name, case.parts.clone(), &cases::images(case.parts.network().input(), IMAGES));
     }
     let trained = Model::load(model).unwrap();
     let test = open(data, &OpenOptions::default()).unwrap().test.expect("test images");

@@ -4,8 +4,9 @@
 
 mod cases;
 
-use glyphnet::Model;
 use glyphnet::model_file::ModelParts;
+use glyphnet::nn::Network;
+use glyphnet::{Model, Networks};
 use glyphnet_artifacts::onnx::{Agreement, OnnxError, Runtime, compare, to_bytes};
 
 /// Images for each: three batches, of 1, 7 and 11.
@@ -22,7 +23,7 @@ fn every_network_says_the_same_in_another_runtime() {
     for case in cases::all() {
         match agreement(&case.parts, &Model::new(case.parts.clone())) {
             Ok(found) if found.holds() && found.images == IMAGES && found.largest > 0.0 => {}
-            other => wrong.push(format!("{}: {other:?} {:?}", case.name, case.parts.network.specs())),
+            other => wrong.push(format!("{}: {other:?} {:?}", case.name, case.parts.network().specs())),
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -34,11 +35,14 @@ fn a_changed_weight_is_seen() {
     let (mut changed, mut seen) = (0, 0);
     for case in cases::all() {
         let model = Model::new(case.parts.clone());
-        for tensor in case.parts.network.tensors() {
-            let mut parts = case.parts.clone();
-            let values = parts.network.tensor_mut(tensor);
+        let networks: Vec<Network> = case.parts.networks.iter().cloned().collect();
+        let places = (0..networks.len()).flat_map(|place| networks[0].tensors().map(move |tensor| (place, tensor)));
+        for (place, tensor) in places {
+            let mut networks = networks.clone();
+            let values = networks[place].tensor_mut(tensor);
             let middle = values.len() / 2;
             values[middle] += 0.5;
+            let parts = ModelParts { networks: Networks::new(networks).unwrap(), ..case.parts.clone() };
             changed += 1;
             seen += usize::from(!agreement(&parts, &model).unwrap().holds());
         }

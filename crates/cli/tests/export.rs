@@ -25,7 +25,7 @@ fn export(bench: &Bench, args: &[&str]) -> String {
 /// A model file of this network.
 fn model_file(bench: &Bench, name: &str, network: Network) {
     let classes = (0..network.classes()).map(|label| label.to_string()).collect();
-    save(&ModelParts { network, classes, preprocess: Default::default() }, &bench.path(name)).unwrap();
+    save(&ModelParts { networks: network.into(), classes, preprocess: Default::default() }, &bench.path(name)).unwrap();
 }
 
 #[test]

@@ -6,14 +6,15 @@ use glyphnet_data::{ImageShape, Images, Preprocess};
 use glyphnet_kernels::Isa;
 
 use crate::model_file::{self, ModelFileError, ModelParts};
-use crate::nn::{Network, Predictor, Threads};
+use crate::networks::{Networks, Predictors};
+use crate::nn::{Network, Threads};
 use crate::tta::{self, View};
 
-/// A trained network with its class names and preprocessing. `Send + Sync`; `&self` predicts.
+/// A trained network, or several that are averaged, with class names and preprocessing. `Send + Sync`; `&self` predicts.
 #[derive(Debug)]
 pub struct Model {
     parts: ModelParts,
-    predictor: Predictor,
+    predictors: Predictors,
 }
 
 /// Images that a thread predicts between two reports of progress. What is shared out between two reports must be enough
@@ -38,8 +39,8 @@ impl Model {
 
     /// A model of these parts on the given instruction set.
     pub fn with_isa(parts: ModelParts, isa: Isa) -> Model {
-        let predictor = Predictor::new(&parts.network, isa);
-        Model { parts, predictor }
+        let predictors = Predictors::new(&parts.networks, isa);
+        Model { parts, predictors }
     }
 
     /// Reads a model file, or the one in a run's folder.
@@ -72,7 +73,7 @@ impl Model {
 
     /// Shape of the images it takes.
     pub fn input(&self) -> ImageShape {
-        self.parts.network.input()
+        self.network().input()
     }
 
     /// How pixels become input.
@@ -80,14 +81,19 @@ impl Model {
         &self.parts.preprocess
     }
 
-    /// The network.
+    /// Its network; where it has several, the first: layers and input are those of all.
     pub fn network(&self) -> &Network {
-        &self.parts.network
+        self.parts.network()
+    }
+
+    /// All its networks, whose probabilities are averaged.
+    pub fn networks(&self) -> &Networks {
+        &self.parts.networks
     }
 
     /// Instruction set of its kernels.
     pub fn isa(&self) -> Isa {
-        self.predictor.isa()
+        self.predictors.isa()
     }
 
     /// Class probabilities, on the calling thread. Each image's bits are its own, whatever comes with it.
@@ -112,17 +118,17 @@ impl Model {
     /// # Panics
     /// If an image does not have `input().len()` pixels.
     pub fn predict_scattered<'a>(&self, n: usize, image: impl Fn(usize) -> &'a [u8] + Sync) -> Predictions {
-        self.finish(self.seen(n, image, |n, fill| self.predictor.logits(n, fill)))
+        self.finish(self.seen(n, image, |n, fill| self.predictors.logits(n, fill)))
     }
 
     /// What the network says of each image before softmax, `images x classes`, row-major, on the calling thread; the
-    /// logarithms of the probabilities where test-time augmentation has looked again.
+    /// logarithms of the probabilities where several networks are averaged or test-time augmentation has looked again.
     ///
     /// # Errors
     /// If the images have another shape than [`Model::input`].
     pub fn logits(&self, images: &Images) -> Result<Vec<f32>, ShapeMismatch> {
         self.check(images)?;
-        Ok(self.seen(images.len(), |i| images.get(i), |n, fill| self.predictor.logits(n, fill)))
+        Ok(self.seen(images.len(), |i| images.get(i), |n, fill| self.predictors.logits(n, fill)))
     }
 
     /// Logits, round by round; `progress(done, total)` is called on the calling thread before the first and after each.
@@ -138,7 +144,7 @@ impl Model {
         progress(0, total);
         for first in (0..total).step_by(round) {
             let many = round.min(total - first);
-            let run = |n: usize, fill: &Fill<'_>| self.predictor.logits_on(threads, n, fill);
+            let run = |n: usize, fill: &Fill<'_>| self.predictors.logits_on(threads, n, fill);
             logits.extend(self.seen(many, |i| images.get(first + i), run));
             progress(first + many, total);
         }
@@ -156,7 +162,7 @@ impl Model {
         let (shape, preprocess) = (self.input(), self.preprocess());
         let mut logits = run(n, &|i, input| preprocess.normalise_u8(image(i), shape.channels, input));
         if let Some(below) = preprocess.tta_below {
-            let softmax = |rows: &mut [f32]| self.predictor.softmax(rows);
+            let softmax = |rows: &mut [f32]| self.predictors.softmax(rows);
             let views = |views: &[View]| {
                 run(views.len(), &|i, input| views[i].fill(image(views[i].image), shape, preprocess, input))
             };
@@ -166,7 +172,7 @@ impl Model {
     }
 
     pub(crate) fn finish(&self, mut logits: Vec<f32>) -> Predictions {
-        self.predictor.softmax(&mut logits);
+        self.predictors.softmax(&mut logits);
         Predictions::new(self.classes().len(), logits)
     }
 

@@ -87,8 +87,8 @@ pub(crate) struct Opened<'a> {
 pub(crate) struct Expected {
     /// The word that tells this kind of file from others.
     pub(crate) format: &'static str,
-    /// The version that is written, and always sealed.
-    pub(crate) version: &'static str,
+    /// The versions that are written, oldest first, and always sealed.
+    pub(crate) versions: &'static [&'static str],
     /// A version from before there were digests.
     pub(crate) unsealed: Option<&'static str>,
 }
@@ -113,12 +113,16 @@ pub(crate) fn open<'a>(bytes: &'a [u8], expected: &Expected) -> Result<Opened<'a
     let tensors = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let opened = Opened { metadata: metadata.into_iter().collect(), tensors };
     let (format, version) = (opened.field("format")?, opened.field("version")?);
-    let Expected { format: ours, version: newest, unsealed } = *expected;
+    let Expected { format: ours, versions, unsealed } = *expected;
     if format != ours {
         return Err(format!("its format is `{format}`, not `{ours}`"));
     }
-    if version != newest && Some(version) != unsealed {
-        let known = unsealed.map_or_else(|| newest.to_owned(), |older| format!("{older} and {newest}"));
+    if !versions.contains(&version) && Some(version) != unsealed {
+        let known: Vec<&str> = unsealed.iter().chain(versions).copied().collect();
+        let known = match known.split_last() {
+            Some((newest, older)) if !older.is_empty() => format!("{} and {newest}", older.join(", ")),
+            _ => known.concat(),
+        };
         return Err(format!("its version is {version}; this program reads {known}"));
     }
     if !sealed && Some(version) != unsealed {
@@ -181,7 +185,7 @@ fn digest_of(file: &[u8]) -> String {
 mod tests {
     use super::*;
 
-    const EXPECTED: Expected = Expected { format: "test", version: "2", unsealed: Some("1") };
+    const EXPECTED: Expected = Expected { format: "test", versions: &["2"], unsealed: Some("1") };
 
     fn sample(version: &str) -> Vec<u8> {
         let metadata = BTreeMap::from([("format", "test".to_owned()), ("version", version.to_owned())]);
@@ -220,6 +224,9 @@ mod tests {
     fn versions_and_formats_are_refused_by_name() {
         let refusal = |bytes: &[u8], expected: &Expected| open(bytes, expected).err().unwrap();
         assert!(refusal(&sample("3"), &EXPECTED).contains("its version is 3; this program reads 1 and 2"));
+        let more = Expected { versions: &["2", "4"], ..EXPECTED };
+        assert!(refusal(&sample("3"), &more).contains("its version is 3; this program reads 1, 2 and 4"));
+        assert!(open(&sample("2"), &more).is_ok() && open(&sample("4"), &more).is_ok());
         let other = Expected { format: "other", ..EXPECTED };
         assert!(refusal(&sample("2"), &other).contains("its format is `test`, not `other`"));
         // Written by somebody else, without a digest.

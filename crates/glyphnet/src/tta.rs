@@ -3,6 +3,8 @@
 
 use glyphnet_data::{ImageShape, Preprocess};
 
+use crate::networks::logit_of;
+
 /// Rows and columns that the picture moves by: down, up, to the right, to the left.
 const SHIFTS: [[isize; 2]; 4] = [[1, 0], [-1, 0], [0, 1], [0, -1]];
 
@@ -54,9 +56,7 @@ pub(crate) fn look_again(
         let row = image * classes..(image + 1) * classes;
         for (class, (logit, plain)) in logits[row.clone()].iter_mut().zip(&plain[row]).enumerate() {
             let sum = moved.iter().skip(class).step_by(classes).fold(*plain, |sum, p| sum + p);
-            // A probability of 0 would be an infinite loss.
-            let mean = (sum / (1 + SHIFTS.len()) as f32).max(f32::MIN_POSITIVE);
-            *logit = libm::log(f64::from(mean)) as f32;
+            *logit = logit_of(sum / (1 + SHIFTS.len()) as f32);
         }
     }
 }

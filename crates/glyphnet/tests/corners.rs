@@ -180,7 +180,7 @@ fn softmax_is_applied_once_wherever_it_stands_at_the_end() {
     let logits = |network: Sequential| {
         let network = network.build(SHAPE, 3, 5).unwrap();
         let parts = ModelParts {
-            network,
+            networks: network.into(),
             classes: ["a", "b", "c"].map(str::to_owned).to_vec(),
             preprocess: Preprocess::default(),
         };
@@ -217,13 +217,14 @@ fn model_files_with_impossible_values_are_refused() {
     let norm = BatchNorm::default();
     let network = Sequential::new().add(Flatten {}).add(Dense::new(2)).add(norm).build(SHAPE, 2, 0).unwrap();
     let classes = vec!["a".to_owned(), "b".to_owned()];
-    let good = ModelParts { network, classes, preprocess: Preprocess::default() };
+    let good = ModelParts { networks: network.into(), classes, preprocess: Preprocess::default() };
     let bytes = to_bytes(&good).unwrap();
     assert_eq!(from_bytes(&bytes, "good").unwrap(), good);
     assert_eq!(to_bytes(&good).unwrap(), bytes);
     let refused = |spoil: fn(&mut Network), name: &str| {
-        let mut parts = good.clone();
-        spoil(&mut parts.network);
+        let mut network = good.network().clone();
+        spoil(&mut network);
+        let parts = ModelParts { networks: network.into(), ..good.clone() };
         let error = from_bytes(&to_bytes(&parts).unwrap(), "bad").unwrap_err().to_string();
         assert!(error.contains(name), "{error}");
     };

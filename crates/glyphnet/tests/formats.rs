@@ -12,14 +12,18 @@ use sha2::{Digest as _, Sha256};
 #[path = "common/golden_model.rs"]
 mod golden_model;
 
-use golden_model::golden_model;
+use golden_model::{golden_ensemble, golden_model};
 
 const MODEL_1: &[u8] = include_bytes!("golden/model-1.safetensors");
 const MODEL_2: &[u8] = include_bytes!("golden/model-2.safetensors");
+const MODEL_3: &[u8] = include_bytes!("golden/model-3.safetensors");
 const CHECKPOINT_1: &[u8] = include_bytes!("golden/checkpoint-1.safetensors");
 
 /// What the golden models predict for two images, as `parity/read_formats.py` computes it from the files.
 const PROBABILITIES: [f32; 4] = [0.490_749_9, 0.509_250_1, 0.497_416_87, 0.502_583_15];
+
+/// What the golden model of three networks predicts for them, computed likewise.
+const MEANS: [f32; 4] = [0.559_291_95, 0.440_708_05, 0.565_964_1, 0.434_035_9];
 
 /// Header and data of a file.
 fn split(file: &[u8]) -> (String, &[u8]) {
@@ -57,6 +61,12 @@ fn with_additions(file: &[u8]) -> Vec<u8> {
     sealed(&header, &[data, &[7; 16]].concat())
 }
 
+/// Two images of rising and falling pixels.
+fn images() -> Images {
+    let pixels = (0..18_u8).map(|i| if i < 9 { i * 28 } else { 255 - i * 13 }).collect();
+    Images::new(golden_model().network().input(), pixels).unwrap()
+}
+
 fn refusal(file: &[u8]) -> String {
     model_file::from_bytes(file, "file").unwrap_err().to_string()
 }
@@ -67,10 +77,8 @@ fn checkpoint(file: &[u8]) -> Result<Checkpoint, String> {
 
 #[test]
 fn models_of_every_version_are_read_to_the_same_weights_and_predictions() {
-    let pixels = (0..18_u8).map(|i| if i < 9 { i * 28 } else { 255 - i * 13 }).collect();
     let parts = golden_model();
-    let images = Images::new(parts.network.input(), pixels).unwrap();
-    let predict = |parts| Model::with_isa(parts, Isa::SCALAR).predict(&images).unwrap();
+    let predict = |parts| Model::with_isa(parts, Isa::SCALAR).predict(&images()).unwrap();
     let expected = predict(parts.clone());
     for file in [MODEL_1, MODEL_2] {
         let read = model_file::from_bytes(file, "golden").unwrap();
@@ -83,10 +91,22 @@ fn models_of_every_version_are_read_to_the_same_weights_and_predictions() {
 }
 
 #[test]
-fn the_writer_writes_version_2_byte_for_byte() {
-    assert!(model_file::to_bytes(&golden_model()).unwrap() == MODEL_2);
-    let (header, data) = split(MODEL_2);
-    assert!(sealed(&header, data) == MODEL_2, "the document's digest is the writer's");
+fn the_writer_writes_versions_2_and_3_byte_for_byte() {
+    for (parts, file) in [(golden_model(), MODEL_2), (golden_ensemble(), MODEL_3)] {
+        assert!(model_file::to_bytes(&parts).unwrap() == file);
+        let (header, data) = split(file);
+        assert!(sealed(&header, data) == file, "the document's digest is the writer's");
+    }
+}
+
+#[test]
+fn a_model_of_several_networks_is_read_to_the_same_weights_and_predictions() {
+    let read = model_file::from_bytes(MODEL_3, "golden").unwrap();
+    assert_eq!(read, golden_ensemble());
+    let means = Model::with_isa(read, Isa::SCALAR).predict(&images()).unwrap();
+    for (ours, right) in means.probabilities().iter().zip(MEANS) {
+        assert!((ours - right).abs() < 1e-6, "{:?}", means.probabilities());
+    }
 }
 
 #[test]
@@ -114,8 +134,8 @@ fn a_checkpoint_of_version_1_is_read_whole() {
 
 #[test]
 fn a_newer_version_is_refused_by_name() {
-    let model = edited(MODEL_2, "\"version\":\"2\"", "\"version\":\"3\"");
-    assert!(refusal(&model).contains("its version is 3; this program reads 1 and 2"), "{}", refusal(&model));
+    let model = edited(MODEL_2, "\"version\":\"2\"", "\"version\":\"4\"");
+    assert!(refusal(&model).contains("its version is 4; this program reads 1, 2 and 3"), "{}", refusal(&model));
     let newer = checkpoint(&edited(CHECKPOINT_1, "\"version\":\"1\"", "\"version\":\"2\"")).unwrap_err();
     assert!(newer.contains("its version is 2; this program reads 1"), "{newer}");
 }

@@ -20,7 +20,7 @@ fn model(tta_below: Option<f32>) -> Model {
     network.weights_mut().iter_mut().for_each(|w| *w *= 1.6);
     let classes = vec!["a".into(), "b".into(), "c".into()];
     let preprocess = Preprocess { mean: vec![0.4, 0.5, 0.6], std: vec![0.3], tta_below, ..Preprocess::default() };
-    Model::new(ModelParts { network, classes, preprocess })
+    Model::new(ModelParts { networks: network.into(), classes, preprocess })
 }
 
 /// Pixels that look random.

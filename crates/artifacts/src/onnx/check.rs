@@ -44,6 +44,7 @@ impl Runtime {
     pub fn load(bytes: Vec<u8>, threads: usize) -> Result<Runtime, OnnxError> {
         // The operators that are written, and no others: the linker leaves out the rest.
         let operators = op_registry!(
+            Add,
             AveragePool,
             BatchNormalization,
             Cast,
@@ -55,6 +56,8 @@ impl Runtime {
             Gemm,
             GlobalAveragePool,
             LeakyRelu,
+            Log,
+            Max,
             MaxPool,
             Mul,
             Relu,

@@ -1,4 +1,5 @@
-//! A graph as it grows: one value after another, each made of the one before.
+//! A graph as it grows: one value after another, each made of the one before. Several networks take the same pixels, and
+//! their probabilities are averaged.
 
 use glyphnet::nn::Shape;
 use glyphnet::{ImageShape, Preprocess};
@@ -31,9 +32,9 @@ impl Layout {
     }
 }
 
-/// The value that the next node will take.
+/// A value that a node can take.
 #[derive(Debug, Clone)]
-struct Value {
+pub(super) struct Value {
     name: String,
     shape: Shape,
     layout: Layout,
@@ -44,14 +45,17 @@ struct Value {
 pub(super) struct Graph {
     pub(super) nodes: Vec<Node>,
     pub(super) tensors: Vec<Message>,
+    /// The value that the next node will take.
     value: Value,
+    /// What the names of nodes and tensors begin with.
+    prefix: String,
 }
 
 impl Graph {
     /// Nothing but the input.
     pub(super) fn new(input: ImageShape) -> Graph {
         let value = Value { name: INPUT.to_owned(), shape: input.into(), layout: Layout::Nhwc };
-        Graph { nodes: Vec::new(), tensors: Vec::new(), value }
+        Graph { nodes: Vec::new(), tensors: Vec::new(), value, prefix: String::new() }
     }
 
     pub(super) fn layout(&self) -> Layout {
@@ -60,8 +64,9 @@ impl Graph {
 
     /// Adds a tensor of 32-bit numbers, row-major, and gives its name back.
     pub(super) fn tensor(&mut self, name: &str, dims: &[usize], values: impl Iterator<Item = f32>) -> String {
-        self.tensors.push(tensor(name, dims, values));
-        name.to_owned()
+        let name = format!("{}{name}", self.prefix);
+        self.tensors.push(tensor(&name, dims, values));
+        name
     }
 
     /// Adds a node that belongs to a layer and makes a value of this shape and layout. It takes the value before, and then
@@ -74,7 +79,7 @@ impl Graph {
         attributes: Attributes,
         (shape, layout): (Shape, Layout),
     ) {
-        let name = format!("{layer}/{operator}");
+        let name = format!("{}{layer}/{operator}", self.prefix);
         let output = Output { name: format!("{name}_output"), dims: dims(shape, layout) };
         let before = std::mem::replace(&mut self.value, Value { name: output.name.clone(), shape, layout });
         let inputs = [before.name].into_iter().chain(inputs).collect();
@@ -89,6 +94,45 @@ impl Graph {
     /// The name of the value at hand.
     pub(super) fn value(&self) -> String {
         self.value.name.clone()
+    }
+
+    /// Adds what `network` adds for each of `count` networks, all of which begin with the value at hand. Of several the
+    /// names begin with `member.K/`, counted from 1, and the value is the logarithm of the mean of their probabilities.
+    pub(super) fn networks(&mut self, count: usize, mut network: impl FnMut(&mut Graph, usize)) {
+        if count == 1 {
+            return network(self, 0);
+        }
+        let input = self.value.clone();
+        let mut outputs = Vec::new();
+        for place in 0..count {
+            self.value = input.clone();
+            self.prefix = format!("member.{}/", place + 1);
+            network(self, place);
+            self.softmax();
+            outputs.push(self.value.clone());
+        }
+        self.prefix.clear();
+        self.mean(outputs);
+    }
+
+    /// From probabilities to the logarithm of their mean, in the order and with the least value of our own prediction.
+    fn mean(&mut self, probabilities: Vec<Value>) {
+        let count = probabilities.len();
+        for (place, value) in probabilities.into_iter().enumerate() {
+            match place {
+                0 => self.value = value,
+                _ => self.same(&format!("mean.{}", place + 1), "Add", vec![value.name], Vec::new()),
+            }
+        }
+        for (operator, name, value) in [("Div", "mean/count", count as f32), ("Max", "mean/least", f32::MIN_POSITIVE)] {
+            let tensor = self.tensor(name, &[1], [value].into_iter());
+            self.same("mean", operator, vec![tensor], Vec::new());
+        }
+        self.same("mean", "Log", Vec::new(), Vec::new());
+    }
+
+    fn softmax(&mut self) {
+        self.same("output", "Softmax", Vec::new(), vec![("axis", Attribute::Integer(1))]);
     }
 
     /// Brings an image into this layout.
@@ -134,7 +178,7 @@ impl Graph {
     /// Calls the value at hand the logits, and makes the output of them.
     pub(super) fn finish(&mut self) {
         self.rename(LOGITS);
-        self.same("output", "Softmax", Vec::new(), vec![("axis", Attribute::Integer(1))]);
+        self.softmax();
         self.rename(OUTPUT);
     }
 

@@ -2,7 +2,7 @@
 //!
 //! The graph takes raw pixels and gives probabilities; what lies between them is in `docs/export.md`. It is what
 //! prediction runs, layer by layer, written with operators of ONNX alone: images are NHWC where they come in and NCHW where
-//! ONNX's convolutions and pools want them. [`to_bytes`] writes it; [`Runtime`] runs what was written by a program that
+//! ONNX's convolutions and pools want them. A model of several networks has them side by side. [`to_bytes`] writes it; [`Runtime`] runs what was written by a program that
 //! shares no code with ours, and [`compare`] says how far that is from our own prediction.
 
 mod check;
@@ -27,7 +27,8 @@ pub const IR_VERSION: u64 = 11;
 
 /// The input: UINT8, `batch x height x width x channels`, raw pixels.
 pub const INPUT: &str = "images";
-/// What the network says before softmax: FP32, `batch x classes`. An inner value, no output.
+/// What the network says before softmax, of several networks the logarithm of the mean of their probabilities: FP32,
+/// `batch x classes`. An inner value, no output.
 pub const LOGITS: &str = "logits";
 /// The output: FP32, `batch x classes`.
 pub const OUTPUT: &str = "probabilities";
@@ -91,13 +92,16 @@ pub fn to_bytes(parts: &ModelParts) -> Result<Vec<u8>, OnnxError> {
 
 /// `GraphProto`.
 fn graph(parts: &ModelParts) -> Message {
-    let network = &parts.network;
-    let input = network.input();
+    let (first, networks) = (parts.network(), parts.networks.iter().collect::<Vec<_>>());
+    let input = first.input();
     let mut graph = Graph::new(input);
     graph.preprocess(&parts.preprocess);
-    for (layer, spec) in network.layers().iter().zip(network.runnable()) {
-        graph.layer(network, layer, &spec);
-    }
+    graph.networks(networks.len(), |graph, place| {
+        let network = networks[place];
+        for (layer, spec) in network.layers().iter().zip(network.runnable()) {
+            graph.layer(network, layer, &spec);
+        }
+    });
     graph.finish();
     let batch = Dimension::Free(BATCH);
     let images = [batch, input.height.into(), input.width.into(), input.channels.into()];
@@ -105,7 +109,7 @@ fn graph(parts: &ModelParts) -> Message {
         3,
         "Pixels of 0 to 255: rows from the top, columns from the left, channels last. The graph normalises them.",
     );
-    let probabilities = proto::value(OUTPUT, Element::F32, &[batch, network.classes().into()])
+    let probabilities = proto::value(OUTPUT, Element::F32, &[batch, first.classes().into()])
         .text(3, "The probability of each class, in the order of the names in the metadata 'classes'.");
     // The last node's is the output.
     let inner = graph.nodes.len() - 1;
@@ -122,9 +126,13 @@ fn graph(parts: &ModelParts) -> Message {
 }
 
 fn description(parts: &ModelParts) -> String {
-    let (input, classes) = (parts.network.input(), parts.classes.len());
+    let (input, classes) = (parts.network().input(), parts.classes.len());
+    let what = match parts.networks.count() {
+        1 => "A classifier".to_owned(),
+        count => format!("A classifier by {count} networks, whose probabilities are averaged,"),
+    };
     format!(
-        "A classifier of images of {input} (height x width x channels) into {classes} classes. '{INPUT}' are raw pixels, \
+        "{what} of images of {input} (height x width x channels) into {classes} classes. '{INPUT}' are raw pixels, \
          '{OUTPUT}' those of the classes whose names the metadata 'classes' lists; how images were made that size, and \
          what is done to pixels, is in the metadata 'preprocess'."
     )

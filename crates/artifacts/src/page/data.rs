@@ -14,6 +14,8 @@ pub(super) struct PageData<'a> {
     /// Height, width, channels.
     input: Vec<usize>,
     preprocess: &'a Preprocess,
+    /// How many networks of these layers there are: their probabilities are averaged, their weights follow each other.
+    networks: usize,
     layers: Vec<LayerData>,
 }
 
@@ -24,7 +26,7 @@ struct LayerData {
     /// Height, width and channels, or a length.
     input: Vec<usize>,
     output: Vec<usize>,
-    /// Beginning and end of each tensor in the page's weights.
+    /// Beginning and end of each tensor in the weights of a network.
     tensors: BTreeMap<String, [usize; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     activation: Option<Activation>,
@@ -48,7 +50,7 @@ struct WindowData {
 
 impl PageData<'_> {
     pub(super) fn new(parts: &ModelParts) -> PageData<'_> {
-        let network = &parts.network;
+        let network = parts.network();
         // As the network is run: a final softmax is left to who asks for probabilities.
         let run = network.runnable();
         let layers =
@@ -57,6 +59,7 @@ impl PageData<'_> {
             classes: &parts.classes,
             input: sides(network.input().into()),
             preprocess: &parts.preprocess,
+            networks: parts.networks.count(),
             layers,
         }
     }

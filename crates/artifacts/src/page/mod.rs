@@ -39,12 +39,12 @@ const MOST_PARAMETERS: usize = 1 << 25;
 pub enum PageError {
     /// The page would be too long for a browser.
     #[error(
-        "the network has {} parameters: a page holds at most {}; use `export --format onnx` instead",
+        "the model has {} parameters: a page holds at most {}; use `export --format onnx` instead",
         grouped(*parameters as u64),
         grouped(MOST_PARAMETERS as u64)
     )]
     TooLarge {
-        /// Of the network.
+        /// Of all its networks.
         parameters: usize,
     },
     /// A browser has no such images.
@@ -64,9 +64,9 @@ pub enum PageError {
 /// # Errors
 /// [`PageError`], where the network is larger or takes other images than a browser can show.
 pub fn to_html(parts: &ModelParts) -> Result<String, PageError> {
-    let (network, input) = (&parts.network, parts.network.input());
-    if network.parameters() > MOST_PARAMETERS {
-        return Err(PageError::TooLarge { parameters: network.parameters() });
+    let (input, parameters) = (parts.network().input(), parts.networks.parameters());
+    if parameters > MOST_PARAMETERS {
+        return Err(PageError::TooLarge { parameters });
     }
     if ![1, 3].contains(&input.channels) {
         return Err(PageError::Channels { channels: input.channels });
@@ -100,9 +100,9 @@ pub fn can_draw(parts: &ModelParts) -> bool {
     parts.preprocess.drawn.is_some()
 }
 
-/// All values of the network, trained ones first, as 32-bit floats with the lowest byte first, in base64.
+/// All values, network by network, of each the trained ones first, as 32-bit floats with the lowest byte first, in base64.
 fn weights(parts: &ModelParts) -> String {
-    let values = parts.network.weights().iter().chain(parts.network.state());
+    let values = parts.networks.iter().flat_map(|network| network.weights().iter().chain(network.state()));
     STANDARD.encode(values.flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>())
 }
 
@@ -116,7 +116,7 @@ fn write_head(html: &mut Html, parts: &ModelParts) {
 
 /// Where one draws or shows images, and what the network says.
 fn write_desk(html: &mut Html, parts: &ModelParts) {
-    let input = parts.network.input();
+    let input = parts.network().input();
     html.put(
         "<div class=\"desk script\" style=\"--ratio:{}/{}\">\n<section class=\"stage\" aria-labelledby=\"stage-name\">",
         &[&input.width, &input.height],
@@ -162,12 +162,12 @@ const ANSWER: &str = "<section class=\"answer\" aria-labelledby=\"answer-name\">
 /// What one may want to know of the network.
 fn write_about(html: &mut Html, parts: &ModelParts) {
     html.raw("<section class=\"about\"><h2>The network</h2>\n<div class=\"beside\"><dl class=\"facts\">");
-    html.put("<div><dt>input</dt><dd>{}</dd></div>\n", &[&times(&parts.network.input())]);
+    html.put("<div><dt>input</dt><dd>{}</dd></div>\n", &[&times(&parts.network().input())]);
     for (name, value) in words::facts(parts) {
         html.put("<div><dt>{}</dt><dd>{}</dd></div>\n", &[&name, &value]);
     }
     html.raw("</dl>\n<div>");
-    write_network_table(html, &parts.network);
+    write_network_table(html, parts.network());
     html.raw("</div></div>\n</section>\n");
 }
 

@@ -7,13 +7,13 @@ pub(super) fn model(names: &[&str]) -> ModelParts {
     let network = Sequential::new().add(Flatten {}).add(Dense::new(names.len()));
     let network = network.build(ImageShape::new(8, 6, 1), names.len(), 0).unwrap();
     let classes = names.iter().map(|&name| name.to_owned()).collect();
-    ModelParts { network, classes, preprocess: Preprocess::default() }
+    ModelParts { networks: network.into(), classes, preprocess: Preprocess::default() }
 }
 
 /// The same, learned from upright strokes.
 pub(super) fn drawn_model(names: &[&str]) -> ModelParts {
     let mut parts = model(names);
-    let shape = parts.network.input();
+    let shape = parts.network().input();
     let stroke = [0, 0, 255, 0, 0, 0].repeat(6);
     let image = [[0; 6], [0; 6]].concat().into_iter().chain(stroke).collect::<Vec<u8>>();
     parts.preprocess.polarity = Some(Polarity::LightOnDark);
@@ -58,7 +58,7 @@ fn the_engine_is_told_everything_and_all_values() {
     ];
     let layers: Vec<LayerSpec> = layers.iter().map(|layer| serde_json::from_str(layer).unwrap()).collect();
     let network = layers.into_iter().fold(Sequential::new(), Sequential::add).build(ImageShape::new(5, 6, 1), 2, 7);
-    let parts = ModelParts { network: network.unwrap(), ..model(&["a", "b"]) };
+    let parts = ModelParts { networks: network.unwrap().into(), ..model(&["a", "b"]) };
     let page = to_html(&parts).unwrap();
     let told = &json(&page)["layers"];
     let expected = serde_json::json!([
@@ -79,18 +79,33 @@ fn the_engine_is_told_everything_and_all_values() {
     let values = page.split_once("id=\"weights\">").unwrap().1.split_once("</script>").unwrap().0;
     let values = STANDARD.decode(values).unwrap();
     let values: Vec<f32> = values.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect();
-    assert_eq!(values, [parts.network.weights(), parts.network.state()].concat());
+    assert_eq!(values, [parts.network().weights(), parts.network().state()].concat());
 }
 
 #[test]
 fn what_no_browser_shows_is_refused_by_name() {
     let refused = |network: Sequential, shape: ImageShape| {
         let network = network.add(Dense::new(2)).build(shape, 2, 0).unwrap();
-        to_html(&ModelParts { network, ..model(&["a", "b"]) }).unwrap_err().to_string()
+        to_html(&ModelParts { networks: network.into(), ..model(&["a", "b"]) }).unwrap_err().to_string()
     };
     let four = refused(Sequential::new().add(Flatten {}), ImageShape::new(4, 4, 4));
     assert_eq!(four, "the network takes images of 4 channels: a page shows images of 1 (grey) or 3 (RGB)");
     let wide = Sequential::new().add(Flatten {}).add(Dense::new(1 << 15)).add(Dropout { rate: 0.0 });
     let large = refused(wide, ImageShape::new(32, 32, 1));
     assert!(large.contains("33,652,738 parameters: a page holds at most 33,554,432"), "{large}");
+}
+
+#[test]
+fn several_networks_are_told_one_after_another() {
+    let (one, other) = (model(&["a", "b"]), 3);
+    let another = Sequential::new().add(Flatten {}).add(Dense::new(2)).build(one.network().input(), 2, other).unwrap();
+    let networks = glyphnet::Networks::new(vec![one.network().clone(), another.clone()]).unwrap();
+    let parts = ModelParts { networks, ..one.clone() };
+    let page = to_html(&parts).unwrap();
+    assert_eq!(json(&page)["networks"], 2);
+    assert_eq!(json(&page)["layers"], json(&to_html(&one).unwrap())["layers"]);
+    let values = page.split_once("id=\"weights\">").unwrap().1.split_once("</script>").unwrap().0;
+    let expected = [one.network().weights(), another.weights()].concat();
+    assert_eq!(STANDARD.decode(values).unwrap(), expected.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>());
+    assert!(page.contains("2, averaged") && page.contains("196"), "all parameters are counted");
 }

@@ -39,12 +39,16 @@ pub(super) fn lead(parts: &ModelParts) -> String {
 
 /// Facts about the network and its preprocessing, by name.
 pub(super) fn facts(parts: &ModelParts) -> Vec<(&'static str, String)> {
-    let (network, preprocess) = (&parts.network, &parts.preprocess);
+    let (network, preprocess) = (parts.network(), &parts.preprocess);
+    let networks = parts.networks.count() as u64;
     let mut facts = vec![
         ("classes", grouped(parts.classes.len() as u64)),
-        ("parameters", grouped(network.parameters() as u64)),
-        ("multiplications", format!("{} an image", grouped(network.macs()))),
+        ("parameters", grouped(parts.networks.parameters() as u64)),
+        ("multiplications", format!("{} an image", grouped(network.macs().saturating_mul(networks)))),
     ];
+    if networks > 1 {
+        facts.insert(0, ("networks", format!("{}, averaged", grouped(networks))));
+    }
     let polarity = match preprocess.polarity {
         Some(Polarity::LightOnDark) => Some("light on dark; images that show the opposite are swapped"),
         Some(Polarity::DarkOnLight) => Some("dark on light; images that show the opposite are swapped"),

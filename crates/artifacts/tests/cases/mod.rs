@@ -9,7 +9,7 @@ use glyphnet::nn::{
     Activation, ActivationLayer, BatchNorm, Conv2d, Dense, Dropout, Flatten, GlobalAvgPool2d, LayerSpec, Padding,
     Pool2d, Sequential,
 };
-use glyphnet::{ImageShape, Images, Preprocess};
+use glyphnet::{ImageShape, Images, Networks, Preprocess};
 use glyphnet_kernels::random::{Purpose, Stream};
 
 /// One model.
@@ -36,7 +36,23 @@ pub(crate) fn all() -> Vec<Case> {
     let mut cases = [convolutions(), pools(), norms(), vectors(), tiny(), ends()].concat();
     cases.extend(ACTIVATIONS.map(|(name, activation)| activated(name, activation)));
     let written = cases.into_iter().map(|(name, shape, classes, layers)| case(&name, shape, classes, &layers));
-    written.chain(drawn::cases()).collect()
+    written.chain(drawn::cases()).chain(ensembles()).collect()
+}
+
+/// Several networks of the same layers, each with weights of its own.
+fn ensembles() -> Vec<Case> {
+    let named = |outlines: Vec<Outline>, name: &str| outlines.into_iter().find(|outline| outline.0 == name).unwrap();
+    let of = |count: usize, (name, shape, classes, layers): Outline| {
+        let member = |place: usize| case(&format!("{name}-{place}"), shape, classes, &layers).parts;
+        let networks = (0..count).map(|place| member(place).network().clone()).collect();
+        let parts = ModelParts { networks: Networks::new(networks).unwrap(), ..member(0) };
+        Case { name: format!("ensemble-{count}-{name}"), parts }
+    };
+    vec![
+        of(2, named(convolutions(), "reference")),
+        of(3, named(ends(), "end-pooled")),
+        of(5, activated("gelu", Activation::Gelu)),
+    ]
 }
 
 /// A network before it has weights: name, images, classes, layers.
@@ -246,7 +262,7 @@ fn case(name: &str, [height, width, channels]: [usize; 3], classes: usize, layer
         },
     };
     let classes = (0..classes).map(|label| format!("class \"{label}\" ä")).collect();
-    Case { name: name.to_owned(), parts: ModelParts { network, classes, preprocess } }
+    Case { name: name.to_owned(), parts: ModelParts { networks: network.into(), classes, preprocess } }
 }
 
 /// So many images of noise, each of its own brightness and contrast.

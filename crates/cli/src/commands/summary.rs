@@ -4,6 +4,7 @@ mod plan;
 
 use std::io::Write as _;
 
+use glyphnet::Networks;
 use glyphnet::nn::{Network, Sequential};
 use glyphnet::recipe::Recipe;
 
@@ -15,14 +16,20 @@ use crate::output::Out;
 use crate::table::{Align, Table};
 
 pub(crate) fn run(args: SummaryArgs, out: &mut Out) -> Result<(), CliError> {
-    let (network, recipe) = match &args.model {
-        Some(path) => (model::load(path)?.network().clone(), None),
+    let (networks, recipe) = match &args.model {
+        Some(path) => (model::load(path)?.networks().clone(), None),
         None => {
             let recipe = Recipe::load(&args.recipe)?;
-            (of_recipe(&recipe, &args)?, Some(recipe))
+            (of_recipe(&recipe, &args)?.into(), Some(recipe))
         }
     };
-    if args.plan { plan::write(&network, recipe.as_ref(), &args, out) } else { write_layers(&network, out) }
+    if networks.count() > 1 {
+        writeln!(out, "{} networks, averaged; this is each of them\n", networks.count())?;
+    }
+    match args.plan {
+        true => plan::write(networks.first(), recipe.as_ref(), &args, out),
+        false => write_layers(&networks, out),
+    }
 }
 
 /// The network that training with this recipe would start from.
@@ -35,7 +42,8 @@ fn of_recipe(recipe: &Recipe, args: &SummaryArgs) -> Result<Network, CliError> {
     Ok(Sequential::from(recipe.layer.clone()).build(source.shape(), source.classes.len(), recipe.train.seed)?)
 }
 
-fn write_layers(network: &Network, out: &mut Out) -> Result<(), CliError> {
+fn write_layers(networks: &Networks, out: &mut Out) -> Result<(), CliError> {
+    let network = networks.first();
     let mut table = Table::new([
         ("layer", Align::Left),
         ("output shape", Align::Left),
@@ -59,5 +67,9 @@ fn write_layers(network: &Network, out: &mut Out) -> Result<(), CliError> {
     writeln!(out, "trainable           {}", grouped(trained))?;
     writeln!(out, "not trainable       {}", grouped(total - trained))?;
     writeln!(out, "MACs for one image  {}", grouped(network.macs()))?;
+    if networks.count() > 1 {
+        let (parameters, macs) = (networks.parameters() as u64, network.macs().saturating_mul(networks.count() as u64));
+        writeln!(out, "of all networks     {} parameters, {} MACs for one image", grouped(parameters), grouped(macs))?;
+    }
     Ok(())
 }

@@ -285,7 +285,7 @@ mod tests {
     fn loaded(brief: usize) -> Arc<Loaded> {
         let network = Sequential::new().add(Flatten {}).add(Dense::new(3)).build(ImageShape::new(2, 2, 1), 3, 7);
         let classes = ["a", "b", "c"].map(str::to_owned).to_vec();
-        let parts = ModelParts { network: network.unwrap(), classes, preprocess: Preprocess::default() };
+        let parts = ModelParts { networks: network.unwrap().into(), classes, preprocess: Preprocess::default() };
         Arc::new(Loaded::of(glyphnet::Model::new(parts), brief))
     }
 

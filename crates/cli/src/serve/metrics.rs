@@ -135,7 +135,7 @@ impl Metrics {
         single("glyphnet_connections", "gauge", "Open connections.", "", self.connections.value());
         let lost = self.lost_lines.load(Ordering::Relaxed);
         single("glyphnet_log_lines_lost_total", "counter", "Lines of the log that were dropped.", "", lost);
-        let (input, parameters) = (loaded.model().input(), loaded.model().network().parameters());
+        let (input, parameters) = (loaded.model().input(), loaded.model().networks().parameters());
         let labels = format!(
             "{{name=\"{name}\",input=\"{input}\",classes=\"{}\",parameters=\"{parameters}\",generation=\"{}\"}}",
             loaded.model().classes().len(),

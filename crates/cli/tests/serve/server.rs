@@ -31,7 +31,7 @@ pub(crate) fn write_model(bench: &Bench, name: &str, shape: ImageShape, seed: u6
         .add(Dense::new(CLASSES.len()).activation(Activation::Softmax));
     let network = network.build(shape, CLASSES.len(), seed).unwrap();
     let preprocess = Preprocess { polarity: Some(Polarity::LightOnDark), ..Preprocess::default() };
-    let parts = ModelParts { network, classes: CLASSES.map(str::to_owned).to_vec(), preprocess };
+    let parts = ModelParts { networks: network.into(), classes: CLASSES.map(str::to_owned).to_vec(), preprocess };
     model_file::save(&parts, &bench.path(name)).unwrap();
 }
 

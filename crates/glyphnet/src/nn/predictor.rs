@@ -1,7 +1,7 @@
 //! Inference: a plan without any training state, shared by all threads.
 
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use glyphnet_kernels::{Buffer, Isa, softmax_rows};
 use rayon::prelude::*;
@@ -29,8 +29,8 @@ pub struct Predictor {
     group: usize,
     /// What ops read besides what they packed. Those that fold hold all they need.
     weights: Vec<f32>,
-    /// Buffers that are not in use.
-    idle: Mutex<Vec<Workspace>>,
+    /// Buffers that are not in use, by this network or those that share them.
+    idle: Arc<Mutex<Vec<Workspace>>>,
 }
 
 /// The buffers of one thread.
@@ -53,7 +53,24 @@ impl Predictor {
         plan.prepare(Values { weights: network.weights(), state: network.state() });
         let weights = if kernels == Kernels::Fast { Vec::new() } else { network.weights().to_vec() };
         let group = group(&plan);
-        Predictor { plan, isa, group, weights, idle: Mutex::new(Vec::new()) }
+        Predictor { plan, isa, group, weights, idle: Arc::default() }
+    }
+
+    /// The same for another network of the same layers and input. Both work in the same buffers, one after the other, so
+    /// that any number of networks takes no more of them than one.
+    ///
+    /// # Panics
+    /// If the layers or the input are others.
+    pub fn beside(&self, network: &Network) -> Predictor {
+        let other = Predictor::new(network, self.isa);
+        let buffers = |Predictor { plan, group, .. }: &Predictor| {
+            [plan.input, plan.output, *group, plan.widest(), plan.scratch()]
+                .into_iter()
+                .chain(tapes(plan))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(buffers(&other), buffers(self), "networks that share buffers have the same layers and input");
+        Predictor { idle: Arc::clone(&self.idle), ..other }
     }
 
     /// Logits of `n` samples on the calling thread: `n x classes`, row-major; softmax makes them probabilities.

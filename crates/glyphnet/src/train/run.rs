@@ -195,7 +195,7 @@ impl<'a> Run<'a> {
     }
 
     pub(super) fn parts(&self, network: Network) -> ModelParts {
-        ModelParts { network, classes: self.classes.clone(), preprocess: self.preprocess.clone() }
+        ModelParts { networks: network.into(), classes: self.classes.clone(), preprocess: self.preprocess.clone() }
     }
 
     pub(super) fn model(&self, network: Network) -> Model {

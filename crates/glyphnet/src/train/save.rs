@@ -118,7 +118,7 @@ impl Run<'_> {
     fn check(&self, checkpoint: &Checkpoint) -> Result<(), Error> {
         same_run::check(checkpoint, self.recipe, &self.fingerprint)?;
         let Progress { epochs, steps, epoch, .. } = checkpoint.progress;
-        let (ours, theirs) = (self.trainer.network(), &checkpoint.model.network);
+        let (ours, theirs) = (self.trainer.network(), checkpoint.model.network());
         if ours.specs() != theirs.specs() || ours.input() != theirs.input() || self.classes != checkpoint.model.classes
         {
             return Err(Error::Mismatch("the checkpoint is of another network than the recipe's".to_owned()));

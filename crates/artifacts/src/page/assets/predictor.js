@@ -3,11 +3,22 @@
 (globalThis.glyphnet ??= {}).predictor = (model, weights) => {
   const { engine, preprocess } = globalThis.glyphnet;
   const [height, width, channels] = model.input;
-  const network = engine.network(model.layers, weights);
+  const size = weights.length / model.networks;
+  const slices = Array.from({ length: model.networks }, (_, i) => weights.subarray(i * size, (i + 1) * size));
+  const networks = slices.map((slice) => engine.network(model.layers, slice));
   const below = model.preprocess.tta_below;
+  // The least probability that a logarithm is taken of: the least normal number of single precision.
+  const least = 2 ** -126;
 
-  /** What the network says before softmax of pixels of 0 to 255. */
-  const logits = (pixels) => network(preprocess.normalise(pixels, channels, model.preprocess));
+  /** What the network says before softmax of pixels of 0 to 255; of several networks the logarithms of the mean of their
+   *  probabilities. */
+  const logits = (pixels) => {
+    const input = preprocess.normalise(pixels, channels, model.preprocess);
+    if (networks.length === 1) return networks[0](input);
+    const all = networks.map((network) => engine.softmax(network(input), model.classes.length));
+    const mean = (label) => all.reduce((sum, row) => sum + row[label], 0) / all.length;
+    return all[0].map((_, label) => Math.log(Math.max(least, mean(label))));
+  };
   const plain = (pixels) => engine.softmax(logits(pixels), model.classes.length);
 
   /** The image moved down and to the right; what moves in from outside repeats the border. */

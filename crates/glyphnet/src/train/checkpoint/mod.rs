@@ -36,7 +36,8 @@ use crate::Error;
 use crate::evaluate::Score;
 
 /// What this program writes and reads.
-const CHECKPOINT: Expected = Expected { format: "glyphnet-checkpoint", version: "1", unsealed: None };
+const VERSION: &str = "1";
+const CHECKPOINT: Expected = Expected { format: "glyphnet-checkpoint", versions: &[VERSION], unsealed: None };
 /// A file larger than this is no checkpoint of ours: it has up to eleven arrays of 2^28 values.
 const LARGEST: u64 = (11 << 30) + LONGEST_HEADER as u64 + (1 << 30);
 
@@ -76,7 +77,7 @@ impl Checkpoint {
     /// # Errors
     /// A sentence on what cannot be written.
     pub fn to_bytes(&self) -> Result<Vec<u8>, String> {
-        let mut metadata = model_file::description(&self.model, &CHECKPOINT)?;
+        let mut metadata = model_file::description(&self.model, CHECKPOINT.format, VERSION)?;
         let progress = serde_json::to_string(&self.progress).map_err(|error| error.to_string())?;
         metadata.extend([
             ("recipe", self.recipe.to_toml().map_err(|error| error.to_string())?),
@@ -85,7 +86,7 @@ impl Checkpoint {
             ("program", self.program.clone()),
             ("progress", progress),
         ]);
-        let network = &self.model.network;
+        let network = self.model.network();
         let mut sections = model_file::sections("network.", network);
         sections.extend(arrays("optimizer.", network, &self.optimizer));
         sections.extend(averaged("average.", network, self.average.as_ref()));
@@ -152,8 +153,8 @@ impl Checkpoint {
     pub(super) fn state(&self) -> TrainerState {
         TrainerState {
             steps: self.progress.steps,
-            weights: self.model.network.weights().to_vec(),
-            state: self.model.network.state().to_vec(),
+            weights: self.model.network().weights().to_vec(),
+            state: self.model.network().state().to_vec(),
             optimizer: self.optimizer.clone(),
             average: self.average.clone(),
         }
@@ -222,17 +223,18 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
     let recipe = Recipe::from_toml(opened.field("recipe")?, "its recipe").map_err(|error| error.to_string())?;
     let progress: Progress = opened.json("progress")?;
     let outline = model_file::outline(&opened)?;
-    let network = model_file::network(&opened, "network.", &outline.network)?;
+    let layers = outline.network();
+    let network = model_file::network(&opened, "network.", layers)?;
     let optimizer = read_arrays(&opened, "optimizer.", &network, &recipe)?;
-    let average = read_average(&opened, "average.", &outline.network, progress.averaged)?;
+    let average = read_average(&opened, "average.", layers, progress.averaged)?;
     let best = match progress.best_epoch {
         0 => None,
-        _ => Some(model_file::network(&opened, "best.", &outline.network)?),
+        _ => Some(model_file::network(&opened, "best.", layers)?),
     };
     let rollback = match opened.begins("rollback.") {
         false => None,
         true => {
-            let earlier = model_file::network(&opened, "rollback.network.", &outline.network)?;
+            let earlier = model_file::network(&opened, "rollback.network.", layers)?;
             let gone_back = progress.epoch.steps.checked_sub(progress.back.steps);
             let steps = gone_back.and_then(|steps| progress.steps.checked_sub(steps));
             Some(TrainerState {
@@ -240,7 +242,7 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
                 weights: earlier.weights().to_vec(),
                 state: earlier.state().to_vec(),
                 optimizer: read_arrays(&opened, "rollback.optimizer.", &network, &recipe)?,
-                average: read_average(&opened, "rollback.average.", &outline.network, progress.back_averaged)?,
+                average: read_average(&opened, "rollback.average.", layers, progress.back_averaged)?,
             })
         }
     };
@@ -248,7 +250,7 @@ fn parse(bytes: &[u8]) -> Result<Checkpoint, String> {
         History::from_csv(opened.text("history")?.as_bytes(), Path::new("history")).map_err(|e| e.to_string())?;
     let text = |key: &str| opened.field(key).map(str::to_owned);
     let (data, simd, program) = (text("data")?, text("simd")?, text("program")?);
-    let model = ModelParts { network, ..outline };
+    let model = ModelParts { networks: network.into(), ..outline };
     let checkpoint =
         Checkpoint { recipe, data, simd, program, model, optimizer, average, best, rollback, history, progress };
     check(&checkpoint)?;

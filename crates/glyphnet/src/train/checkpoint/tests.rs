@@ -54,7 +54,11 @@ fn sample() -> Checkpoint {
         simd: "scalar".to_owned(),
         program: "0".to_owned(),
         best: Some(network.clone()),
-        model: ModelParts { network, classes: vec!["a".into(), "b".into()], preprocess: Preprocess::default() },
+        model: ModelParts {
+            networks: network.into(),
+            classes: vec!["a".into(), "b".into()],
+            preprocess: Preprocess::default(),
+        },
         optimizer,
         average: Some(average),
         rollback: Some(rollback),
