@@ -1,5 +1,6 @@
 //! What can be typed: one type per command. What it means is worked out in [`crate::commands`].
 
+mod bench;
 mod serve;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use glyphnet::train::RateRange;
 
+pub(crate) use self::bench::{BenchRecipeArgs, FinalNetwork};
 pub(crate) use self::serve::{LogFormat, ServeArgs, is_plain};
 
 /// From a pile of small labelled images to a trained classifier, on an ordinary CPU.
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     LrFind(LrFindArgs),
     /// Show runs beside each other: results, settings that differ, and their learning curves in one picture
     Compare(CompareArgs),
+    /// Train recipes from many seeds and print mean, spread, time and cost; goes on where it was interrupted
+    BenchRecipe(BenchRecipeArgs),
     /// Classify images, folders of images and CSV files
     Predict(PredictArgs),
     /// Classify Kaggle's test.csv and write the submission file

@@ -17,7 +17,6 @@ mod progress;
 mod serve;
 mod table;
 mod terminal;
-#[allow(dead_code, reason = "its first command is about to come")]
 mod trial;
 
 use std::process::ExitCode;

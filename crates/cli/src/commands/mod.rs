@@ -1,5 +1,6 @@
 //! The commands: each works out what was typed means, does it, and prints the result.
 
+mod bench_recipe;
 mod compare;
 mod convert;
 mod evaluate;
@@ -61,6 +62,7 @@ pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Res
         Command::LrFind(args) => lr_find::run(args, out),
         Command::Evaluate(args) => evaluate::run(args, out),
         Command::Compare(args) => compare::run(args, out),
+        Command::BenchRecipe(args) => bench_recipe::run(args, out, interrupt),
         Command::Predict(args) => predict::run(args, out),
         Command::Submit(args) => submit::run(args, out),
         Command::Report(args) => report::run(args, out),

@@ -16,6 +16,7 @@ use glyphnet::train::{FitOptions, ResumeFrom, RunFolder, TrainingData, fit};
 use glyphnet_data::{OpenOptions, Source};
 
 use self::plan::Plan;
+pub(super) use self::provenance::cpu_name;
 use self::tensorboard::{Board, Watched};
 use self::watch::Watch;
 use super::report::{self, LiveReport};

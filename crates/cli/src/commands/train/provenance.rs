@@ -63,7 +63,7 @@ fn facts(plan: &Plan, source: &Source) -> Result<DataFacts, CliError> {
 }
 
 /// The processor's name where Linux tells it, else its architecture.
-fn cpu_name() -> String {
+pub(crate) fn cpu_name() -> String {
     let cpus = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let named = cpus.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
     named.map_or_else(|| std::env::consts::ARCH.to_owned(), |(_, name)| name.trim().to_owned())
