@@ -143,7 +143,7 @@ pub(crate) struct TrainArgs {
     /// Write event files for TensorBoard, into the folder tensorboard of the run; a run that has them goes on with them
     #[arg(long)]
     pub(crate) tensorboard: bool,
-    /// Leave the test images alone: the network is not measured on them; to be given again with --resume
+    /// Leave the test images alone: the network is not measured on them, nor is it where the run goes on
     #[arg(long)]
     pub(crate) no_test: bool,
     /// Draw no pictures and write no report

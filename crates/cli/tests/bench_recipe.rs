@@ -114,6 +114,10 @@ fn test_images_can_be_left_alone() {
     let metrics: Value = serde_json::from_slice(&std::fs::read(run.join("metrics.json")).unwrap()).unwrap();
     assert!(metrics["test"].is_null() && metrics["flops"].as_u64() > Some(0), "{metrics}");
     bench.fails(&ASK, 1, &["left the test images alone"]);
+    // A run that goes on remembers.
+    bench.ok(&["train", "--resume", "bench/bars/seed-0/run", "--epochs", "4"]);
+    let metrics: Value = serde_json::from_slice(&std::fs::read(run.join("metrics.json")).unwrap()).unwrap();
+    assert!(metrics["test"].is_null() && metrics["epochs_run"] == 4, "{metrics}");
     bench.fails(&[&ASK[..], &["--no-test", "--final", "last"]].concat(), 2, &["nothing is measured"]);
 }
 

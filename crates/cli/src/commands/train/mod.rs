@@ -53,8 +53,8 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
     let folder = folder.map_err(|error| {
         CliError::failed(format!("cannot make the run folder: {error} (--out names another place)"))
     })?;
-    provenance::write(&plan, &source, &folder)?;
     let (tensorboard, wanted) = (args.tensorboard, Wanted::new(&args));
+    provenance::write(&plan, &source, wanted.test, &folder)?;
     Job { plan, threads, source, folder, from: None, tensorboard, wanted }.run(out, interrupt)
 }
 

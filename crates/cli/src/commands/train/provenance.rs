@@ -1,5 +1,6 @@
 //! `run.toml`: the recipe as it was run, with where it was run and on what.
 
+use glyphnet::recipe::Recipe;
 use glyphnet::saved_run::DataFacts;
 use glyphnet::train::{RunFolder, TrainingData};
 use glyphnet_data::Source;
@@ -10,15 +11,27 @@ use crate::commands::run_data;
 use crate::error::CliError;
 use crate::output::say;
 
-/// Writes `run.toml`. A recipe that comes from another run and meets other data is remarked on.
-pub(crate) fn write(plan: &Plan, source: &Source, folder: &RunFolder) -> Result<(), CliError> {
+/// The key and its value in a run that leaves the test images alone.
+const TEST_IMAGES: (&str, &str) = ("test_images", "left alone");
+
+/// Whether the run whose `run.toml` was read as `recipe` leaves the test images alone.
+pub(crate) fn leaves_test_alone(recipe: &Recipe) -> bool {
+    run_data::noted(recipe, TEST_IMAGES.0) == Some(TEST_IMAGES.1)
+}
+
+/// Writes `run.toml`; `test` is whether the test images will be looked at. A recipe that comes from another run and meets other data is remarked on.
+pub(crate) fn write(plan: &Plan, source: &Source, test: bool, folder: &RunFolder) -> Result<(), CliError> {
     let fingerprint = source.fingerprint();
     let earlier = plan.recipe.provenance.as_ref().and_then(|table| table.get("data_fingerprint")?.as_str());
     if earlier.is_some_and(|earlier| earlier != fingerprint) {
         say!("note: the data of the run that this recipe comes from were others: the result will differ");
     }
     let mut recipe = plan.recipe.clone();
-    recipe.provenance = Some(provenance(plan, source, fingerprint)?);
+    let mut table = provenance(plan, source, fingerprint)?;
+    if !test {
+        table.insert(TEST_IMAGES.0.to_owned(), Value::String(TEST_IMAGES.1.to_owned()));
+    }
+    recipe.provenance = Some(table);
     Ok(folder.write("run.toml", &recipe.to_toml()?)?)
 }
 

@@ -46,15 +46,9 @@ pub(super) fn prepare(args: &TrainArgs, run: &Path) -> Result<Option<Job>, CliEr
         provenance::rewrite(&plan, &source, earlier, &folder)?;
     }
     let tensorboard = args.tensorboard || tensorboard::begun(run).is_some();
-    Ok(Some(Job {
-        plan,
-        threads,
-        source,
-        folder,
-        from: Some(ResumeFrom { latest, extend }),
-        tensorboard,
-        wanted: Wanted::new(args),
-    }))
+    let mut wanted = Wanted::new(args);
+    wanted.test &= !provenance::leaves_test_alone(&loaded);
+    Ok(Some(Job { plan, threads, source, folder, from: Some(ResumeFrom { latest, extend }), tensorboard, wanted }))
 }
 
 /// Whether the run is finished and its last file is there: a crash may have come between the two.
