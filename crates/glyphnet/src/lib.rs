@@ -20,6 +20,7 @@ mod sealed;
 mod tensors;
 pub mod train;
 mod tta;
+pub mod tune;
 
 pub use error::Error;
 pub use glyphnet_data::{self as data, Dataset, ImageShape, Images, Preprocess, Source};

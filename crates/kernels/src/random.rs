@@ -35,6 +35,8 @@ pub enum Purpose {
     Dropout = 5,
     /// Which images a sample grid shows.
     Sample = 6,
+    /// What the trials of a search are made of.
+    Tune = 7,
 }
 
 /// The random numbers of one place: a pure function of `(seed, purpose, a, b)`, read in order.
