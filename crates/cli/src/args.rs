@@ -2,6 +2,7 @@
 
 mod bench;
 mod serve;
+mod tune;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,7 @@ use glyphnet::train::RateRange;
 
 pub(crate) use self::bench::{BenchRecipeArgs, FinalNetwork};
 pub(crate) use self::serve::{LogFormat, ServeArgs, is_plain};
+pub(crate) use self::tune::{Method, TuneArgs};
 
 /// From a pile of small labelled images to a trained classifier, on an ordinary CPU.
 #[derive(Debug, Parser)]
@@ -45,6 +47,8 @@ pub(crate) enum Command {
     FindLabelIssues(LabelIssuesArgs),
     /// Find a learning rate by the range test: a few steps at growing rates, as a picture and a suggestion
     LrFind(LrFindArgs),
+    /// Search for a better recipe: vary settings, train a trial of each, and keep what is best on validation
+    Tune(TuneArgs),
     /// Show runs beside each other: results, settings that differ, and their learning curves in one picture
     Compare(CompareArgs),
     /// Train recipes from many seeds and print mean, spread, time and cost; goes on where it was interrupted

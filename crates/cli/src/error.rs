@@ -8,6 +8,7 @@ use crate::output::say;
 use crate::terminal::Style;
 
 /// How a command ends when it does not simply finish.
+#[derive(Debug)]
 pub(crate) enum CliError {
     /// What was typed makes no sense: exit code 2.
     Usage(String),

@@ -36,6 +36,12 @@ pub(crate) fn epoch_bar(what: String, images: u64, elapsed: Duration) -> Progres
     styled(bar, template).with_prefix(what)
 }
 
+/// The bar of a search; its message is the best so far and the time left.
+pub(crate) fn trials_bar(total: u64) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(total), target());
+    styled(bar, "{prefix} [{wide_bar}] {msg}").with_prefix("searching")
+}
+
 /// A sign of life with the seconds gone by, for work whose length is not known; nothing where standard error is no
 /// terminal.
 pub(crate) fn spinner(what: impl Into<Cow<'static, str>>) -> ProgressBar {

@@ -1,5 +1,6 @@
 //! Numbers along the side of a chart.
 
+use crate::sample_grid::can_draw;
 use crate::text::Typeface;
 
 /// A range of numbers, and those of them that are written beside it. On a logarithmic axis all are logarithms to the
@@ -71,6 +72,24 @@ impl Axis {
         let ticks = (1..=count).filter(|epoch| (*epoch as f64 % step) == 0.0);
         let ticks = ticks.map(|epoch| (epoch as f64, epoch.to_string())).collect();
         Axis { from: 1.0 - pad, to: count as f64 + pad, ticks, logarithmic: false }
+    }
+
+    /// Words side by side, at 1, 2, and so on, each cut to its share of `width` pixels at this text size.
+    pub(crate) fn words(words: &[String], width: f32, size: f32) -> Axis {
+        let face = Typeface::new(size);
+        let count = words.len().max(1);
+        let room = (width / count as f32 - 8.0).max(0.0);
+        let written = |(place, word): (usize, &String)| {
+            let word = if can_draw(word) { face.fit(word, room) } else { (place + 1).to_string() };
+            ((place + 1) as f64, word)
+        };
+        let ticks = words.iter().enumerate().map(written).collect();
+        Axis { from: 0.5, to: count as f64 + 0.5, ticks, logarithmic: false }
+    }
+
+    /// The same numbers with so much more on both sides.
+    pub(crate) fn widened(self, room: f64) -> Axis {
+        Axis { from: self.from - room, to: self.to + room, ..self }
     }
 
     /// Where `value` is on it.

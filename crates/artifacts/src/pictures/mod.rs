@@ -17,6 +17,7 @@ mod panel;
 pub(crate) mod reliability;
 mod theme;
 mod tiles;
+mod tune;
 
 use std::fmt;
 
@@ -31,6 +32,7 @@ pub(crate) use curves::tests::history;
 pub use errors::{MOST_ERRORS, WrongImage, errors};
 pub use lr_find::lr_find;
 pub use reliability::reliability;
+pub use tune::{TunedTrial, tune};
 
 use crate::error::ArtifactError;
 use crate::sample_grid::can_draw;

@@ -22,6 +22,7 @@ mod submit;
 mod summary;
 pub(crate) mod text;
 mod train;
+mod tune;
 mod wrong_model;
 
 use std::path::Path;
@@ -61,6 +62,7 @@ pub(crate) fn run(command: Command, out: &mut Out, interrupt: &Interrupt) -> Res
         Command::FindLabelIssues(args) => label_issues::run(args, out),
         Command::LrFind(args) => lr_find::run(args, out),
         Command::Evaluate(args) => evaluate::run(args, out),
+        Command::Tune(args) => tune::run(&args, out, interrupt),
         Command::Compare(args) => compare::run(args, out),
         Command::BenchRecipe(args) => bench_recipe::run(args, out, interrupt),
         Command::Predict(args) => predict::run(args, out),

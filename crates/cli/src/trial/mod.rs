@@ -12,9 +12,10 @@ use std::time::Duration;
 
 use glyphnet::recipe::Recipe;
 use glyphnet::saved_run::{RunState, SavedRun};
-use glyphnet::train::RunFolder;
+use glyphnet::train::{Metrics, RunFolder};
 use glyphnet_data::write_atomic;
 
+pub(crate) use self::process::TrainingFailed;
 pub(crate) use self::record::TrialResult;
 use self::record::{Times, read_times};
 use crate::commands::noted;
@@ -65,7 +66,9 @@ impl Trial {
         }
         let run = SavedRun::open(&folder)?;
         self.check(&run)?;
-        let Some(metrics) = run.metrics.as_ref().filter(|_| run.state() == RunState::Finished) else { return Ok(None) };
+        let finished =
+            |metrics: &&Metrics| run.state() == RunState::Finished && !is_being_extended(&run.recipe, metrics);
+        let Some(metrics) = run.metrics.as_ref().filter(finished) else { return Ok(None) };
         let lacks_test = self.read_test && metrics.test.is_none();
         if lacks_test && run.facts.as_ref().is_none_or(|facts| facts.split("test").is_some()) {
             let place = folder.display();
@@ -81,14 +84,38 @@ impl Trial {
     /// If the process fails, with the last lines that it said; [`CliError::Interrupted`] if a signal ended it, which
     /// leaves a run that goes on from there.
     pub(crate) fn run(&self, interrupt: &Interrupt) -> Result<TrialResult, CliError> {
-        if let Some(result) = self.stored()? {
-            return Ok(result);
+        match self.stored()? {
+            Some(result) => Ok(result),
+            None => self.train(None, interrupt),
         }
+    }
+
+    /// The same, but a run of the folder that was to have fewer epochs goes on to those of the trial. Nothing in the recipe
+    /// may depend on how many there are in all.
+    ///
+    /// # Errors
+    /// As [`Trial::run`].
+    pub(crate) fn extend(&self, interrupt: &Interrupt) -> Result<TrialResult, CliError> {
+        let folder = self.run_folder();
+        if folder.join("run.toml").is_file() {
+            let mut run = SavedRun::open(&folder)?;
+            let epochs = self.recipe.train.epochs;
+            if run.recipe.train.epochs < epochs {
+                run.recipe.train.epochs = epochs;
+                self.check(&run)?;
+                return self.train(Some(epochs), interrupt);
+            }
+        }
+        self.run(interrupt)
+    }
+
+    /// Trains, from where the run is; `epochs` extends it to so many.
+    fn train(&self, epochs: Option<u32>, interrupt: &Interrupt) -> Result<TrialResult, CliError> {
         std::fs::create_dir_all(&self.folder).map_err(|error| self.cannot("make", &error))?;
         let goes_on = self.wait_for_lock(interrupt)?;
         let recipe = self.folder.join(format!("{}.toml", self.name));
         write_atomic(&recipe, self.recipe.to_toml()?.as_bytes()).map_err(|error| self.cannot("write to", &error))?;
-        let ended = process::run(self, &recipe, goes_on, interrupt)?;
+        let ended = process::run(self, &recipe, goes_on.then_some(epochs), interrupt)?;
         let times = Times {
             wall_seconds: ended.wall.as_secs_f64(),
             peak_memory_bytes: ended.peak_memory,
@@ -151,4 +178,11 @@ impl Trial {
         }
         Ok(folder.join("run.toml").is_file())
     }
+}
+
+/// Whether the run was given another length and these are still its figures of before: both files list each time that
+/// it was.
+fn is_being_extended(recipe: &Recipe, metrics: &Metrics) -> bool {
+    let noted = recipe.provenance.as_ref().and_then(|table| table.get("extended_from")?.as_array());
+    noted.map_or(0, Vec::len) != metrics.extended.len()
 }

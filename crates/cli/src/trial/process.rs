@@ -1,7 +1,7 @@
 //! The process that trains.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -24,16 +24,42 @@ pub(super) struct Ended {
     pub(super) peak_memory: Option<u64>,
 }
 
-/// Trains in a process of its own, from the beginning or from where the run was, and waits for its end.
-pub(super) fn run(trial: &Trial, recipe: &Path, goes_on: bool, interrupt: &Interrupt) -> Result<Ended, CliError> {
+/// A training that came to no end, with the last that it said.
+#[derive(Debug, thiserror::Error)]
+#[error("the training ended with {status}; {} ends with:{}", log.display(), said.iter().map(|line| format!("\n  {line}")).collect::<String>())]
+pub(crate) struct TrainingFailed {
+    status: ExitStatus,
+    log: PathBuf,
+    said: Vec<String>,
+}
+
+impl TrainingFailed {
+    /// Why, in one line.
+    pub(crate) fn reason(&self) -> String {
+        let told = self.said.iter().rev().find_map(|line| line.strip_prefix("error: "));
+        told.map_or_else(|| format!("the training ended with {}", self.status), str::to_owned)
+    }
+}
+
+/// Trains in a process of its own and waits for its end: from the beginning, or from where the run was, which may be
+/// extended to so many epochs.
+pub(super) fn run(
+    trial: &Trial,
+    recipe: &Path,
+    goes_on: Option<Option<u32>>,
+    interrupt: &Interrupt,
+) -> Result<Ended, CliError> {
     let log = File::options().create(true).append(true).open(trial.log());
     let log = log.map_err(|error| trial.cannot("write to", &error))?;
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("train");
     match goes_on {
-        true => command.arg("--resume").arg(trial.run_folder()),
-        false => command.arg("--recipe").arg(recipe).arg("--out").arg(trial.run_folder()),
+        Some(_) => command.arg("--resume").arg(trial.run_folder()),
+        None => command.arg("--recipe").arg(recipe).arg("--out").arg(trial.run_folder()),
     };
+    if let Some(Some(epochs)) = goes_on {
+        command.args(["--epochs", &epochs.to_string()]);
+    }
     command.args(["--no-report", "--stop-at-eof", "--simd", &trial.simd]);
     if trial.threads > 0 {
         command.args(["--threads", &trial.threads.to_string()]);
@@ -52,7 +78,7 @@ pub(super) fn run(trial: &Trial, recipe: &Path, goes_on: bool, interrupt: &Inter
     match status.code() {
         Some(0) => Ok(Ended { wall, peak_memory }),
         Some(130) if interrupt.requested() => Err(CliError::Interrupted),
-        _ => Err(failed(trial, status)),
+        _ => Err(failed(trial, status).into()),
     }
 }
 
@@ -93,15 +119,9 @@ fn peak_memory(process: u32) -> Option<u64> {
     Some(value.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
 }
 
-/// That it failed, with the last that it said.
-fn failed(trial: &Trial, status: ExitStatus) -> CliError {
+fn failed(trial: &Trial, status: ExitStatus) -> TrainingFailed {
     let text = String::from_utf8_lossy(&std::fs::read(trial.log()).unwrap_or_default()).into_owned();
     let lines: Vec<&str> = text.lines().collect();
-    let last = lines[lines.len().saturating_sub(SHOWN)..].iter().map(|line| format!("\n  {}", printable(line)));
-    let place = trial.folder.join(LOG);
-    CliError::failed(format!(
-        "the training ended with {status}; {} ends with:{}",
-        place.display(),
-        last.collect::<String>()
-    ))
+    let said = lines[lines.len().saturating_sub(SHOWN)..].iter().map(|line| printable(line)).collect();
+    TrainingFailed { status, log: trial.folder.join(LOG), said }
 }

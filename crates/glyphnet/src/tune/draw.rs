@@ -37,6 +37,11 @@ impl Space {
 }
 
 impl Draw {
+    /// The values of all settings, those too that [`Draw::apply`] leaves out.
+    pub fn values(&self) -> Vec<Option<String>> {
+        self.settings.iter().map(|(_, value)| Some(value.clone())).collect()
+    }
+
     /// Lays the values over `recipe`. What the drawn kinds do not know is left out.
     ///
     /// # Errors

@@ -1,5 +1,7 @@
 //! What is typed: `KEY=SPEC`, or the same as lines of a TOML file.
 
+use std::fmt;
+
 use toml::{Table, Value};
 
 use super::error::{SpaceError, SpaceProblem};
@@ -89,6 +91,18 @@ fn flatten(path: &str, table: &Table, origin: &str, entries: &mut Vec<Entry>) ->
 /// A value as `--set` takes it: a word without its quotes, so that `"none"` removes a setting here too.
 fn written(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// As it is typed.
+impl fmt::Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Spec::Choices(values) => f.write_str(&values.join(",")),
+            Spec::Range { low, high, logarithmic } => {
+                write!(f, "{}{low}..{high}", if *logarithmic { "log:" } else { "" })
+            }
+        }
+    }
 }
 
 impl Spec {

@@ -203,3 +203,13 @@ fn a_run_is_the_beginning_of_a_longer_one_unless_a_setting_spans_all_epochs() {
     assert_eq!(spans(&["ema.decay=0.9", "ema.start=0"]), None);
     assert_eq!(spans(&["swa.start=0.5"]), Some("swa.start"));
 }
+
+#[test]
+fn the_shipped_space_fits_the_recipe_that_it_is_for() {
+    let text = include_str!("../../../../recipes/spaces/fashion.toml");
+    let space = Space::new(Entry::from_toml(text, "fashion.toml").unwrap(), &seed()).unwrap();
+    assert_eq!(space.params().len(), 11);
+    for trial in 1..=200 {
+        space.draw(0, trial).apply(&seed()).unwrap();
+    }
+}
