@@ -1,4 +1,4 @@
-"""The two networks in Keras, compiled. They give probabilities."""
+"""The networks in Keras, compiled. They give probabilities."""
 
 import keras
 from keras import layers
@@ -37,7 +37,25 @@ def accurate() -> keras.Sequential:
     ])
 
 
-NETWORKS = {"seed": seed, "accurate": accurate}
+def _pooled(filters: int, kernel: int, pool: bool = False, **settings: object) -> list[layers.Layer]:
+    steps = [layers.Conv2D(filters, kernel, **settings), *[layers.MaxPooling2D(2) for _ in range(pool)]]
+    return [*steps, layers.BatchNormalization(momentum=0.9, epsilon=1e-5), layers.ReLU()]
+
+
+def balanced() -> keras.Sequential:
+    """The network of recipes/balanced.toml."""
+    return keras.Sequential([
+        keras.Input((28, 28, 1)),
+        *_pooled(16, 5, strides=2),
+        *_pooled(32, 3, pool=True),
+        *_pooled(32, 3, padding="same"),
+        *_pooled(96, 3),
+        layers.Flatten(),
+        layers.Dense(10, activation="softmax"),
+    ])
+
+
+NETWORKS = {"seed": seed, "accurate": accurate, "balanced": balanced}
 
 
 def compiled(name: str, jit_compile: bool | str = "auto") -> keras.Sequential:

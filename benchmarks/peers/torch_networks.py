@@ -1,4 +1,4 @@
-"""The two networks in PyTorch. They give logits."""
+"""The networks in PyTorch. They give logits."""
 
 from torch import nn
 
@@ -39,4 +39,21 @@ def accurate() -> nn.Sequential:
     )
 
 
-NETWORKS = {"seed": seed, "accurate": accurate}
+def _pooled(channels: int, filters: int, kernel: int, pool: bool = False, **settings: int) -> list[nn.Module]:
+    steps = [nn.Conv2d(channels, filters, kernel, **settings), *[nn.MaxPool2d(2)] * pool]
+    return [*steps, nn.BatchNorm2d(filters), nn.ReLU()]
+
+
+def balanced() -> nn.Sequential:
+    """The network of recipes/balanced.toml."""
+    return nn.Sequential(
+        *_pooled(1, 16, 5, stride=2),
+        *_pooled(16, 32, 3, pool=True),
+        *_pooled(32, 32, 3, padding=1),
+        *_pooled(32, 96, 3),
+        nn.Flatten(),
+        nn.Linear(3 * 3 * 96, 10),
+    )
+
+
+NETWORKS = {"seed": seed, "accurate": accurate, "balanced": balanced}

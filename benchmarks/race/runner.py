@@ -78,7 +78,7 @@ def missing() -> Path | None:
     return next((path for path in needed if not path.exists()), None)
 
 
-def _turn(contender: Contender) -> dict[str, float | str]:
+def one_turn(contender: Contender) -> dict[str, float | str]:
     """One process: its own figures, `wall` seconds from start to end, and `memory`, the largest resident set in MB."""
     with tempfile.TemporaryDirectory() as folder:
         out, log = Path(folder) / "run", Path(folder) / "log"
@@ -104,7 +104,7 @@ def run(race: Race, repeats: int) -> Result:
             if contender.name in result.errors:
                 continue
             try:
-                turn = _turn(contender)
+                turn = one_turn(contender)
             except (RuntimeError, OSError, ValueError, KeyError) as error:
                 result.errors[contender.name] = str(error)
                 print(f"  {contender.name}: {error}", file=sys.stderr)

@@ -6,7 +6,10 @@ use std::io::Read;
 use std::path::Path;
 
 /// Name and text of each file in `recipes/`.
-const SHIPPED: &[(&str, &str)] = &[("seed", include_str!("../../../../recipes/seed.toml"))];
+const SHIPPED: &[(&str, &str)] = &[
+    ("balanced", include_str!("../../../../recipes/balanced.toml")),
+    ("seed", include_str!("../../../../recipes/seed.toml")),
+];
 
 /// No recipe is longer; what is longer is some other file.
 const LONGEST_BYTES: u64 = 1 << 20;

@@ -416,7 +416,10 @@ fn a_recipe_that_is_nowhere_names_those_that_are_shipped() {
     let message = Recipe::load("sed").unwrap_err().to_string();
     assert_eq!(
         message,
-        "sed: no such recipe: there is no file of this name, and the shipped recipes are: seed; did you mean `seed`?"
+        format!(
+            "sed: no such recipe: there is no file of this name, and the shipped recipes are: {}; did you mean `seed`?",
+            shipped().collect::<Vec<_>>().join(", ")
+        )
     );
     let folder = tempfile::tempdir().unwrap();
     let message = Recipe::load(folder.path().to_str().unwrap()).unwrap_err().to_string();
