@@ -61,6 +61,27 @@ pub(crate) fn folded(text: &str) -> String {
     fold(text, usize::from(columns))
 }
 
+/// `text` as far as the terminal on standard error has room for it, after so many columns that are taken; all of it
+/// where that is none.
+pub(crate) fn cut(text: &str, taken: usize) -> String {
+    if !is_live() {
+        return text.to_owned();
+    }
+    let columns = console::Term::stderr().size_checked().map_or(USUAL_WIDTH, |(_rows, columns)| columns);
+    let room = usize::from(columns).saturating_sub(taken);
+    if text.width() <= room { text.to_owned() } else { clipped(text, room) }
+}
+
+/// `text` cut off with an ellipsis, `columns` wide.
+fn clipped(text: &str, columns: usize) -> String {
+    let mut used = 1;
+    let fits = |c: &char| {
+        used += c.width().unwrap_or(0);
+        used <= columns
+    };
+    text.chars().take_while(fits).chain(['…']).collect()
+}
+
 fn fold(text: &str, columns: usize) -> String {
     let (mut folded, mut used) = (String::with_capacity(text.len()), 0);
     for word in text.split(' ') {
@@ -135,18 +156,7 @@ fn half_blocks(text: &mut String, image: &[[u8; 3]], width: usize, y: usize) {
 
 /// `text` in the middle of `width` columns, cut off with an ellipsis if it is longer.
 fn centre(text: &str, width: usize) -> String {
-    let mut shown = text.to_owned();
-    if text.width() > width {
-        let mut used = 1;
-        shown = text
-            .chars()
-            .take_while(|c| {
-                used += c.width().unwrap_or(0);
-                used <= width
-            })
-            .collect();
-        shown.push('…');
-    }
+    let shown = if text.width() > width { clipped(text, width) } else { text.to_owned() };
     let space = width.saturating_sub(shown.width());
     format!("{}{shown}{}", " ".repeat(space / 2), " ".repeat(space - space / 2))
 }

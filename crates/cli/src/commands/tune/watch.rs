@@ -1,5 +1,5 @@
-//! What a person sees of a search while it goes on: a table that grows by a row for every training that is over, and on
-//! a terminal a bar below it with the best so far and the time left.
+//! What a person sees of a search while it goes on: a table that grows by a row for every training that is over, as far
+//! as a terminal is wide, and on a terminal a bar below it with the best so far and the time left.
 
 use std::time::{Duration, Instant};
 
@@ -59,7 +59,7 @@ impl<'a> Watch<'a> {
         match (line.score, &line.failed) {
             (Some(score), _) => {
                 let (accuracy, loss) = (percent(score.accuracy), format!("{:.4}", score.loss));
-                self.row([&trial, &epochs, &accuracy, &loss], &values, if best { "best so far" } else { "" });
+                self.row([&trial, &epochs, &accuracy, &loss], &values, if best { "best" } else { "" });
             }
             (None, reason) => {
                 self.row([&trial, &epochs, "failed", ""], &values, "");
@@ -95,14 +95,14 @@ impl<'a> Watch<'a> {
 
     fn row(&self, figures: [&str; 4], values: &[String], note: &str) {
         let [trial, epochs, accuracy, loss] = figures;
-        let mut row = format!("{trial:>5}  {epochs:>6}  {accuracy:>12}  {loss:>8}");
+        let mut rest = format!("  {epochs:>6}  {accuracy:>12}  {loss:>8}");
         for (text, width) in values.iter().zip(&self.widths) {
-            row += &format!("  {text:>width$}");
+            rest += &format!("  {text:>width$}");
         }
-        if !note.is_empty() {
-            row += &format!("  {}", Style::stderr().green(note));
-        }
-        self.say(row.trim_end());
+        let first = format!("{note:4} {trial:>5}");
+        let rest = terminal::cut(rest.trim_end(), first.len());
+        let first = if note.is_empty() { first } else { first.replacen(note, &Style::stderr().green(note), 1) };
+        self.say(&(first + &rest));
     }
 
     fn say(&self, text: &str) {
