@@ -7,14 +7,14 @@ use std::time::{Instant, SystemTime};
 
 use axum::body::HttpBody as _;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 
 use super::app::App;
 use super::error::{ApiError, Reason};
 use super::log::Access;
-use super::metrics::Counted;
+use super::metrics::{Counted, Gauge};
 
 /// The header that names a request, in both directions.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -30,31 +30,64 @@ const SECURITY: [(HeaderName, HeaderValue); 5] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
 ];
 
+/// The status of requests whose client left before it was answered, in the log and the metrics. Nobody is sent it.
+const CLIENT_LEFT: u16 = 499;
+
 /// Names the request, times it, counts it and logs it.
 pub(crate) async fn observe(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let start = Instant::now();
-    let _active = Counted::new(&app.metrics.active);
-    let id = id_of(request.headers());
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let (method, uri) = (request.method().clone(), request.uri().clone());
+    let mut seen = Seen::new(&app, &request);
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     for (name, value) in SECURITY {
         headers.entry(name).or_insert(value);
     }
-    headers.insert(REQUEST_ID, id.clone());
-    let (took, status) = (start.elapsed(), response.status().as_u16());
-    app.metrics.request(route.as_ref().map_or("none", |route| known(route.as_str())), status, took);
-    app.log.access(&Access {
-        id: id.to_str().unwrap_or_default(),
-        method: method.as_str(),
-        path: uri.path(),
-        status,
-        took,
-        bytes: response.body().size_hint().exact(),
-        error: response.extensions().get::<Reason>().map(|reason| reason.0.as_str()),
-    });
+    headers.insert(REQUEST_ID, seen.id.clone());
+    let reason = response.extensions().get::<Reason>().map(|reason| reason.0.as_str());
+    seen.answered = true;
+    seen.tell(response.status().as_u16(), response.body().size_hint().exact(), reason);
     response
+}
+
+/// A request at work. What hyper drops before it was answered is told of too.
+struct Seen<'a> {
+    app: &'a App,
+    start: Instant,
+    id: HeaderValue,
+    route: Option<MatchedPath>,
+    method: Method,
+    uri: Uri,
+    answered: bool,
+    _active: Counted<&'a Gauge>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(app: &'a App, request: &Request) -> Seen<'a> {
+        Seen {
+            app,
+            start: Instant::now(),
+            id: id_of(request.headers()),
+            route: request.extensions().get::<MatchedPath>().cloned(),
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            answered: false,
+            _active: Counted::new(&app.metrics.active),
+        }
+    }
+
+    fn tell(&self, status: u16, bytes: Option<u64>, error: Option<&str>) {
+        let took = self.start.elapsed();
+        self.app.metrics.request(self.route.as_ref().map_or("none", |route| known(route.as_str())), status, took);
+        let (id, method) = (self.id.to_str().unwrap_or_default(), self.method.as_str());
+        self.app.log.access(&Access { id, method, path: self.uri.path(), status, took, bytes, error });
+    }
+}
+
+impl Drop for Seen<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.tell(CLIENT_LEFT, None, Some("the client left before it was answered"));
+        }
+    }
 }
 
 /// Refuses requests that do not show the token; health needs none, so that whoever starts and stops servers can ask.

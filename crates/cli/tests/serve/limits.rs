@@ -123,6 +123,7 @@ fn work_for_clients_who_left_is_counted_and_ends() {
     server
         .wait_until("the place is free", |server| server.post("/api/predict", "application/json", &body).status == 200);
     assert!(start.elapsed() < 20 * one, "{:?}, {one:?} for an image", start.elapsed());
+    assert!(server.metric(r#"glyphnet_request_seconds_count{route="/api/predict",status="499"}"#) >= 1.0);
     // Two at once would take another image, 64 MiB, at least.
     assert!(server.peak_memory() < peak + (64 << 20), "{} bytes, {peak} for an image", server.peak_memory());
 }
