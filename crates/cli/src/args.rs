@@ -141,6 +141,9 @@ pub(crate) struct TrainArgs {
     /// One epoch only
     #[arg(long, conflicts_with = "epochs")]
     pub(crate) fast_run: bool,
+    /// Train so many networks, of seeds that follow each other, and average what they say; with --resume it adds networks
+    #[arg(long, value_name = "N")]
+    pub(crate) ensemble: Option<u32>,
     /// The run's folder, new or empty [default: runs/<recipe>-<n>]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,

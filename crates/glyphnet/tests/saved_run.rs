@@ -60,6 +60,7 @@ fn write_metrics(path: &Path, outcome: &Outcome) {
         test: outcome.test,
         interrupted: outcome.interrupted,
         extended: outcome.extended.clone(),
+        members: Vec::new(),
     };
     fs::write(path.join("metrics.json"), serde_json::to_string(&metrics).unwrap()).unwrap();
 }

@@ -24,8 +24,12 @@ impl Page<'_> {
     /// What the run is.
     fn what(&self) -> String {
         let network = match &self.network {
-            Some(network) => format!("A network of {}", count(network.parameters(), "parameter")),
-            None => format!("A network of {}", count(self.run.recipe.layer.len(), "layer")),
+            Some(network) => count(network.parameters(), "parameter"),
+            None => count(self.run.recipe.layer.len(), "layer"),
+        };
+        let network = match self.run.recipe.train.ensemble {
+            1 => format!("A network of {network}"),
+            networks => format!("The average of {networks} networks of {network} each"),
         };
         let images = self.run.facts.as_ref().map_or_else(|| "images".to_owned(), |facts| images(facts.image));
         let classes = match self.classes.len() {
@@ -41,6 +45,9 @@ impl Page<'_> {
 
     /// How far it has come.
     fn progress(&self) -> String {
+        if self.run.recipe.train.ensemble > 1 {
+            return self.progress_of_members();
+        }
         let (done, planned) = (self.run.history.len(), self.run.recipe.train.epochs);
         let epochs = count(done, "epoch");
         match (self.state, self.kept) {
@@ -63,6 +70,21 @@ impl Page<'_> {
             }
             (RunState::Finished, kept) => format!("{} {}", self.length(done, planned as usize), self.chosen(kept)),
         }
+    }
+
+    /// Each network is a run of its own, with a report of its own.
+    fn progress_of_members(&self) -> String {
+        let Some(metrics) = &self.run.metrics else {
+            return "Its networks are not all trained yet.".to_owned();
+        };
+        let mut alone: Vec<f64> =
+            metrics.members.iter().filter_map(|member| Some(member.validation.or(member.test)?.accuracy)).collect();
+        alone.sort_by(f64::total_cmp);
+        let alone = match &alone[..] {
+            [lowest, .., highest] => format!("; each alone is right on {} to {}", percent(*lowest), percent(*highest)),
+            _ => String::new(),
+        };
+        format!("They had {} together{alone}.", count(metrics.epochs_run as usize, "epoch"))
     }
 
     fn length(&self, done: usize, planned: usize) -> String {

@@ -70,6 +70,7 @@ fn run(classes: usize, images: usize, shape: ImageShape, stored: usize) -> Saved
         test: Some(score(&test)),
         interrupted: false,
         extended: Vec::new(),
+        members: Vec::new(),
     };
     let facts = DataFacts {
         classes: (0..classes).map(|class| format!("kind {class}")).collect(),

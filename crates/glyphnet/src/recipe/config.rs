@@ -16,6 +16,10 @@ pub struct DataConfig {
     pub stratify: bool,
     /// Use only so many training images; 0 = all.
     pub limit: usize,
+    /// Seed of the validation split and of `limit`; absent = `train.seed`. Runs of several seeds can so hold out the same
+    /// images. At most `i64::MAX`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub split_seed: Option<u64>,
     /// `[height, width]` that images are resized to; absent = as the data has it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_size: Option<[usize; 2]>,
@@ -31,6 +35,7 @@ impl Default for DataConfig {
             validation: Amount::Fraction(0.1),
             stratify: false,
             limit: 0,
+            split_seed: None,
             image_size: None,
             channels: None,
         }
@@ -48,6 +53,8 @@ pub struct TrainConfig {
     /// Seed of everything random: split, initial weights, shuffle, augmentation, dropout. At most `i64::MAX`, TOML's
     /// largest integer.
     pub seed: u64,
+    /// How many networks are trained, with seeds that follow each other; their probabilities are averaged.
+    pub ensemble: u32,
     /// What is minimised.
     pub loss: Loss,
     /// Moves this share of the target's probability evenly onto all classes; 0 = none.
@@ -67,6 +74,7 @@ impl Default for TrainConfig {
             batch_size: 32,
             epochs: 100,
             seed: 0,
+            ensemble: 1,
             loss: Loss::default(),
             label_smoothing: 0.0,
             class_weights: None,

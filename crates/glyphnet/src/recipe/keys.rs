@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::networks::MOST_NETWORKS;
+
 /// A key of a table.
 pub(super) struct Key {
     pub(super) name: &'static str,
@@ -97,6 +99,7 @@ const SHARE: Rule = range(0.0, false, 1.0, true);
 const MOST: u64 = u32::MAX as u64;
 const COUNT: Rule = Rule::Whole(1, MOST);
 const COUNT_OR_ZERO: Rule = Rule::Whole(0, MOST);
+const SEED: Rule = Rule::Whole(0, i64::MAX as u64);
 const PAIR: Rule = Rule::Either(&[COUNT, Rule::List(&COUNT, Some(2))]);
 const PADDING: Rule =
     Rule::Either(&[Rule::Word(&["valid", "same"], &[]), COUNT_OR_ZERO, Rule::List(&COUNT_OR_ZERO, Some(2))]);
@@ -145,6 +148,7 @@ const DATA: &[Key] = &[
     key("validation", AMOUNT),
     key("stratify", Rule::Flag),
     key("limit", COUNT_OR_ZERO),
+    key("split_seed", SEED),
     key("image_size", Rule::List(&COUNT, Some(2))),
     key("channels", CHANNELS),
 ];
@@ -190,7 +194,8 @@ const AUGMENT: &[Key] = &[
 const TRAIN: &[Key] = &[
     key("batch_size", COUNT),
     key("epochs", COUNT),
-    key("seed", Rule::Whole(0, i64::MAX as u64)),
+    key("seed", SEED),
+    key("ensemble", Rule::Whole(1, MOST_NETWORKS as u64)),
     key("loss", LOSS),
     key("label_smoothing", BELOW_ONE),
     key("class_weights", CLASS_WEIGHTS),

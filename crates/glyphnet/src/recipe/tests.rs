@@ -23,6 +23,7 @@ fn everything() -> Recipe {
         validation = 6000
         stratify = true
         limit = 1234
+        split_seed = 12
         image_size = [32, 24]
         channels = 3
         [preprocess]
@@ -53,6 +54,7 @@ fn everything() -> Recipe {
         batch_size = 48
         epochs = 7
         seed = 9223372036854775807
+        ensemble = 3
         loss = "sparse_categorical_crossentropy"
         label_smoothing = 0.1
         class_weights = [1.0, 2.5]
@@ -197,7 +199,7 @@ fn an_unknown_key_is_refused_with_its_place_and_the_nearest_key() {
     assert_eq!(
         refusal("[train]\nepochs = 3\n  batchsize = 64\n"),
         "my.toml:3:3: train.batchsize: unknown key `batchsize`; did you mean `batch_size`? \
-         known here: batch_size, epochs, seed, loss, label_smoothing, class_weights, checkpoint_minutes, on_nan"
+         known here: batch_size, epochs, seed, ensemble, loss, label_smoothing, class_weights, checkpoint_minutes, on_nan"
     );
     let message = refusal(&format!("[optimiser]\nkind = \"sgd\"\n{FLATTEN}"));
     assert!(

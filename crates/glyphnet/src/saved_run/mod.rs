@@ -118,6 +118,7 @@ impl SavedRun {
     /// measured at the end.
     fn was_interrupted(&self, metrics: &Metrics) -> bool {
         self.predictions.is_empty()
+            && metrics.members.is_empty()
             && (metrics.validation.is_some_and(|score| score.loss.is_finite()) || metrics.best_epoch == 0)
     }
 
@@ -187,7 +188,9 @@ impl SavedRun {
     fn leave_out_the_past(&mut self) -> Result<(), Error> {
         let predictions = std::mem::take(&mut self.predictions);
         let epochs = self.history.len();
-        if let Some(metrics) = self.metrics.take().filter(|metrics| metrics.epochs_run as usize == epochs) {
+        if let Some(metrics) =
+            self.metrics.take().filter(|metrics| metrics.epochs_run as usize == epochs || !metrics.members.is_empty())
+        {
             for split in predictions {
                 let path = || self.path.join("predictions.safetensors");
                 if belongs(&split, &metrics).map_err(|reason| Error::Damaged { path: path(), reason })? {

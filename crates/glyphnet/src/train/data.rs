@@ -36,7 +36,7 @@ impl<'a> TrainingData<'a> {
         if let Some(validation) = &source.validation {
             check_labels(validation, "validation", source)?;
         }
-        let seed = recipe.train.seed;
+        let seed = recipe.data.split_seed.unwrap_or(recipe.train.seed);
         let mut rows: Vec<u32> = (0..source.train.len() as u32).collect();
         if recipe.data.limit > 0 && recipe.data.limit < rows.len() {
             Stream::new(seed, Purpose::Sample, 0, 0).shuffle(&mut rows);

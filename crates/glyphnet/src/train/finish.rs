@@ -6,7 +6,7 @@ use super::checkpoint::RunResult;
 use super::data::TrainingData;
 use super::events::{Event, Observer, Outcome};
 use super::run::Run;
-use super::run_folder::Extension;
+use super::run_folder::{Extension, RunFolder};
 use crate::Error;
 use crate::evaluate::{Evaluation, SplitPredictions, write_predictions};
 use crate::nn::training_flops;
@@ -40,15 +40,8 @@ impl Run<'_> {
                 None => "there are no test images: test is null in metrics.json",
             }));
         }
-        let predictions = predictions(source, data, validation.as_ref(), test.as_ref());
-        if let (Some(folder), false) = (&self.options.folder, predictions.is_empty()) {
-            let path = folder.file("predictions.safetensors");
-            write_predictions(&path, &predictions).map_err(Error::not_saved)?;
-            let thumbnails = thumbnails(source, data, &predictions);
-            if !thumbnails.is_empty() {
-                let path = folder.file("thumbnails.safetensors");
-                write_thumbnails(&path, &thumbnails).map_err(Error::not_saved)?;
-            }
+        if let Some(folder) = &self.options.folder {
+            keep_predictions(folder, source, data, validation.as_ref(), test.as_ref())?;
         }
         let test = test.map(|e| e.score);
         let validation = validation.as_ref().map(|e| e.score).or_else(|| self.history.validation(best_epoch));
@@ -76,6 +69,26 @@ impl Run<'_> {
             model,
         })
     }
+}
+
+/// Writes what a model said to the images of both splits, as far as it was asked, with the images that a report shows.
+pub(super) fn keep_predictions(
+    folder: &RunFolder,
+    source: &Source,
+    data: &TrainingData<'_>,
+    validation: Option<&Evaluation>,
+    test: Option<&Evaluation>,
+) -> Result<(), Error> {
+    let predictions = predictions(source, data, validation, test);
+    if predictions.is_empty() {
+        return Ok(());
+    }
+    write_predictions(&folder.file("predictions.safetensors"), &predictions).map_err(Error::not_saved)?;
+    let thumbnails = thumbnails(source, data, &predictions);
+    if thumbnails.is_empty() {
+        return Ok(());
+    }
+    write_thumbnails(&folder.file("thumbnails.safetensors"), &thumbnails).map_err(Error::not_saved)
 }
 
 /// Images that a report shows, of those that the predictions are of.

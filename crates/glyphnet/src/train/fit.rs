@@ -9,7 +9,8 @@ use super::run::Run;
 use crate::Error;
 use crate::recipe::Recipe;
 
-/// Trains the network of `recipe` on `source`.
+/// Trains one network of `recipe` on `source`, whatever `train.ensemble` says; [`member_recipe`](super::member_recipe) and
+/// [`average`](super::average) are for several.
 ///
 /// With a folder, a checkpoint is written before the first step, after each epoch, every
 /// `train.checkpoint_minutes` and when the observer asks to stop; [`resume`] goes on from there.

@@ -3,6 +3,7 @@
 pub mod callbacks;
 mod checkpoint;
 mod data;
+mod ensemble;
 mod epoch;
 mod events;
 mod exact;
@@ -19,8 +20,9 @@ mod watchers;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Latest};
 pub use data::TrainingData;
+pub use ensemble::{Averaged, average, member_recipe};
 pub use events::{Event, FitOptions, Observer, Outcome};
 pub use fit::{ResumeFrom, fit, resume};
 pub use lr_find::{RangeEnd, RangeTest, RatePoint, RateRange, SUGGESTION_RULE, find_learning_rate, range_test};
-pub use run_folder::{Extension, Metrics, RunFolder};
+pub use run_folder::{Extension, MemberMetrics, Metrics, RunFolder};
 pub(crate) use watchers::best_epoch;

@@ -35,9 +35,9 @@ pub struct Metrics {
     pub threads: usize,
     /// Instruction set used.
     pub simd: String,
-    /// Epochs trained.
+    /// Epochs trained, of an ensemble by all its networks together.
     pub epochs_run: u32,
-    /// The epoch whose network was kept, from 1; 0 for a run that was interrupted in its first epoch.
+    /// The epoch whose network was kept, from 1; 0 for a run that was interrupted in its first epoch, and for an ensemble.
     pub best_epoch: u32,
     /// Seconds of training steps with their augmentation; no evaluation, reading or saving.
     pub train_seconds: f64,
@@ -60,6 +60,33 @@ pub struct Metrics {
     /// Each time that the run was given another length: what it had come to. Absent where it never was.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub extended: Vec<Extension>,
+    /// What the networks of an ensemble came to, each alone. Absent where there is but one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub members: Vec<MemberMetrics>,
+}
+
+/// What one network of an ensemble came to, as its own `metrics.json` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberMetrics {
+    /// Seed of everything random but the split.
+    pub seed: u64,
+    /// Epochs trained.
+    pub epochs_run: u32,
+    /// The epoch whose network was kept, from 1.
+    pub best_epoch: u32,
+    /// Seconds of training steps with their augmentation.
+    pub train_seconds: f64,
+    /// On the validation split.
+    pub validation: Option<Score>,
+    /// On the test split.
+    pub test: Option<Score>,
+}
+
+impl From<&Metrics> for MemberMetrics {
+    fn from(metrics: &Metrics) -> MemberMetrics {
+        let &Metrics { seed, epochs_run, best_epoch, train_seconds, validation, test, .. } = metrics;
+        MemberMetrics { seed, epochs_run, best_epoch, train_seconds, validation, test }
+    }
 }
 
 /// What a run had come to when it was given another length.

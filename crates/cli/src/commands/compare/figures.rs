@@ -89,9 +89,9 @@ impl Figures {
             recipe: recipe.map(printable),
             state: run.state(),
             data_fingerprint: fingerprint(run).map(str::to_owned),
-            parameters: run.network().map(|network| network.parameters()),
-            epochs_run: run.history.len(),
-            epochs: run.recipe.train.epochs,
+            parameters: run.network().map(|network| network.parameters() * run.recipe.train.ensemble as usize),
+            epochs_run: epochs_run(run),
+            epochs: run.recipe.train.epochs.saturating_mul(run.recipe.train.ensemble),
             best_epoch: run.best_epoch(),
             validation: run.validation(),
             test: metrics.and_then(|metrics| metrics.test),
@@ -99,6 +99,12 @@ impl Figures {
             train_seconds: metrics.map(|metrics| metrics.train_seconds),
         }
     }
+}
+
+/// Epochs that are over, of an ensemble those of all its networks.
+fn epochs_run(run: &SavedRun) -> usize {
+    let members = run.metrics.as_ref().filter(|metrics| !metrics.members.is_empty());
+    members.map_or(run.history.len(), |metrics| metrics.epochs_run as usize)
 }
 
 fn fingerprint(run: &SavedRun) -> Option<&str> {
@@ -198,12 +204,12 @@ fn notes(runs: &[SavedRun], names: &[String], same_data: bool) -> Vec<String> {
         "were interrupted: their test images were not looked at",
     );
     list(
-        &|run| run.state() != RunState::Open && run.history.is_empty(),
+        &|run| run.state() != RunState::Open && epochs_run(run) == 0,
         "had no epoch: it cannot be the best",
         "had no epoch: none of them can be the best",
     );
     list(
-        &|run| run.state() != RunState::Open && !run.history.is_empty() && run.validation().is_none(),
+        &|run| run.state() != RunState::Open && epochs_run(run) > 0 && run.validation().is_none(),
         "held out no images: it cannot be the best",
         "held out no images: none of them can be the best",
     );

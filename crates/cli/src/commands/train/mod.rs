@@ -1,5 +1,6 @@
 //! `train`: a recipe and data become a run.
 
+mod ensemble;
 pub(super) mod plan;
 mod provenance;
 mod resume;
@@ -8,11 +9,12 @@ mod tensorboard;
 mod watch;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use glyphnet::data::augment::Augmenter;
 use glyphnet::nn::{Kernels, Sequential, Threads};
 use glyphnet::saved_run::SavedRun;
-use glyphnet::train::{FitOptions, ResumeFrom, RunFolder, TrainingData, fit};
+use glyphnet::train::{FitOptions, Outcome, ResumeFrom, RunFolder, TrainingData, fit};
 use glyphnet_data::{OpenOptions, Source};
 
 use self::plan::Plan;
@@ -30,10 +32,11 @@ use crate::output::{Out, say};
 /// Where runs are put that name no folder.
 const RUNS: &str = "runs";
 
-pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
+pub(crate) fn run(mut args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
     if args.stop_at_eof {
         interrupt.stop_at_eof();
     }
+    args.settings.set.extend(args.ensemble.map(|count| format!("train.ensemble={count}")));
     if let Some(run) = &args.resume {
         return match resume::prepare(&args, run)? {
             Some(job) => job.run(out, interrupt),
@@ -45,7 +48,7 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
         plan.recipe = plan.recipe.fast_run();
     }
     let threads = Threads::new(plan.threads)?;
-    let source = open(&plan, &threads)?;
+    let source = Arc::new(open(&plan, &threads)?);
     let folder = match &args.out {
         Some(path) => RunFolder::create(path),
         None => RunFolder::next(Path::new(RUNS), &plan.name),
@@ -62,7 +65,8 @@ pub(crate) fn run(args: TrainArgs, out: &mut Out, interrupt: &Interrupt) -> Resu
 struct Job {
     plan: Plan,
     threads: Threads,
-    source: Source,
+    /// The members of an ensemble share it.
+    source: Arc<Source>,
     folder: RunFolder,
     from: Option<ResumeFrom>,
     tensorboard: bool,
@@ -86,6 +90,25 @@ impl Wanted {
 
 impl Job {
     fn run(self, out: &mut Out, interrupt: &Interrupt) -> Result<(), CliError> {
+        if self.plan.recipe.train.ensemble > 1 {
+            return ensemble::run(&self, out, interrupt);
+        }
+        let (source, folder, wanted) = (Arc::clone(&self.source), self.folder.clone(), self.wanted);
+        let outcome = self.train(interrupt)?;
+        if !outcome.interrupted {
+            return summary::write(&outcome, &source, wanted.test, folder.path(), out);
+        }
+        let place = folder.path().display();
+        match outcome.best_epoch {
+            0 => say!("no epoch was finished; the half-trained network was saved in {place}"),
+            epoch => say!("the network of epoch {epoch} is in {place}"),
+        }
+        say!("go on with: {}", resume::command(folder.path()));
+        Err(CliError::Interrupted)
+    }
+
+    /// Trains one network, with all that belongs into its folder.
+    fn train(self, interrupt: &Interrupt) -> Result<Outcome, CliError> {
         let Job { plan, threads, source, folder, from, tensorboard, wanted } = self;
         if wanted.report {
             draw_images(&plan, &source, &folder)?;
@@ -108,15 +131,8 @@ impl Job {
         }
         if !outcome.interrupted {
             watch.board.iter_mut().for_each(|board| board.finish(&outcome.history));
-            return summary::write(&outcome, &source, wanted.test, folder.path(), out);
         }
-        let place = folder.path().display();
-        match outcome.best_epoch {
-            0 => say!("no epoch was finished; the half-trained network was saved in {place}"),
-            epoch => say!("the network of epoch {epoch} is in {place}"),
-        }
-        say!("go on with: {}", resume::command(folder.path()));
-        Err(CliError::Interrupted)
+        Ok(outcome)
     }
 }
 

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use glyphnet::recipe::Recipe;
-use glyphnet::train::Checkpoint;
 use glyphnet_kernels::Isa;
 
 use crate::args::RecipeArgs;
@@ -29,16 +28,16 @@ impl Plan {
         Ok(Plan { recipe, name: run_name(&args.recipe), isa, threads: threads(args) })
     }
 
-    /// The same for the run whose `run.toml` is `file` and was read as `loaded`. It stays on its instruction set, if
-    /// this CPU has it and no other is named.
+    /// The same for the run whose `run.toml` is `file` and was read as `loaded`. It stays on its instruction set `simd`,
+    /// if this CPU has it and no other is named.
     pub(crate) fn resumed(
         args: &RecipeArgs,
         epochs: Option<u32>,
         file: &str,
         loaded: &Recipe,
-        checkpoint: Option<&Checkpoint>,
+        simd: Option<&str>,
     ) -> Result<Plan, CliError> {
-        let own = checkpoint.filter(|_| args.simd == "auto").and_then(|checkpoint| checkpoint.simd().parse().ok());
+        let own = simd.filter(|_| args.simd == "auto").and_then(|simd| simd.parse().ok());
         let isa = own.map_or_else(|| isa(&args.simd), Ok)?;
         let name = run_data::noted(loaded, "recipe").map_or_else(|| run_name(file), str::to_owned);
         Ok(Plan { recipe: laid_over(args, epochs, loaded, file)?, name, isa, threads: threads(args) })

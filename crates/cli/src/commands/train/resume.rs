@@ -1,6 +1,7 @@
 //! `train --resume`: going on with a run.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use glyphnet::Error;
 use glyphnet::nn::Threads;
@@ -9,7 +10,7 @@ use glyphnet::train::{Checkpoint, Metrics, ResumeFrom, RunFolder};
 use glyphnet_artifacts::quoted;
 
 use super::plan::Plan;
-use super::{Job, Wanted, open, provenance, tensorboard};
+use super::{Job, Wanted, ensemble, open, provenance, tensorboard};
 use crate::args::TrainArgs;
 use crate::error::CliError;
 use crate::output::say;
@@ -24,9 +25,13 @@ pub(super) fn prepare(args: &TrainArgs, run: &Path) -> Result<Option<Job>, CliEr
     }
     let file = file.display().to_string();
     let folder = RunFolder::open(run)?;
-    let latest = Checkpoint::latest(&folder)?;
     let loaded = Recipe::load(&file)?;
-    let plan = Plan::resumed(&args.settings, args.epochs, &file, &loaded, latest.checkpoint.as_ref())?;
+    if loaded.train.ensemble > 1 {
+        return ensemble::prepare(args, folder, &file, &loaded);
+    }
+    let latest = Checkpoint::latest(&folder)?;
+    let plan =
+        Plan::resumed(&args.settings, args.epochs, &file, &loaded, latest.checkpoint.as_ref().map(Checkpoint::simd))?;
     let checkpoint = latest.checkpoint.as_ref();
     let extend = args.epochs.is_some();
     let same_length = checkpoint.is_some_and(|c| c.planned_epochs() == plan.recipe.train.epochs);
@@ -36,7 +41,7 @@ pub(super) fn prepare(args: &TrainArgs, run: &Path) -> Result<Option<Job>, CliEr
         return Ok(None);
     }
     let threads = Threads::new(plan.threads)?;
-    let source = open(&plan, &threads)?;
+    let source = Arc::new(open(&plan, &threads)?);
     if plan.recipe != loaded {
         // Before the first checkpoint of the new length, so that the two can be told apart after a crash.
         if let Some(checkpoint) = checkpoint {
@@ -52,7 +57,7 @@ pub(super) fn prepare(args: &TrainArgs, run: &Path) -> Result<Option<Job>, CliEr
 }
 
 /// Whether the run is finished and its last file is there: a crash may have come between the two.
-fn is_complete(checkpoint: &Checkpoint, folder: &RunFolder) -> bool {
+pub(super) fn is_complete(checkpoint: &Checkpoint, folder: &RunFolder) -> bool {
     let Some((_, test)) = checkpoint.result() else { return false };
     let text = std::fs::read_to_string(folder.file("metrics.json")).unwrap_or_default();
     let metrics = serde_json::from_str::<Metrics>(&text);

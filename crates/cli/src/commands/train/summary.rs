@@ -3,6 +3,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use glyphnet::evaluate::Score;
 use glyphnet::train::{FitOptions, Metrics, Outcome, RunFolder};
 use glyphnet_artifacts::quoted;
 use glyphnet_data::{Source, SourceKind};
@@ -37,8 +38,13 @@ pub(super) fn write_metrics(
         test: outcome.test,
         interrupted: outcome.interrupted,
         extended: outcome.extended.clone(),
+        members: Vec::new(),
     };
-    let text = serde_json::to_string_pretty(&metrics)? + "\n";
+    save_metrics(&metrics, folder)
+}
+
+pub(super) fn save_metrics(metrics: &Metrics, folder: &RunFolder) -> Result<(), CliError> {
+    let text = serde_json::to_string_pretty(metrics)? + "\n";
     Ok(folder.write("metrics.json", &text)?)
 }
 
@@ -49,8 +55,53 @@ pub(super) fn write(
     folder: &Path,
     out: &mut Out,
 ) -> Result<(), CliError> {
+    write_scores(outcome.test, outcome.validation, source, test_wanted, out)?;
+    let epochs = outcome.history.records().len();
+    writeln!(out, "best epoch           {} of {epochs}", outcome.best_epoch)?;
+    let speed = outcome.images as f64 / outcome.train_seconds.max(1e-9);
+    let images = grouped(outcome.images);
+    let seconds = outcome.train_seconds;
+    writeln!(out, "training             {images} images in {seconds:.1} s, {} images/s", grouped(speed as u64))?;
+    write_end(source, folder, out)
+}
+
+/// What an ensemble came to.
+pub(super) fn write_ensemble(
+    metrics: &Metrics,
+    source: &Source,
+    test_wanted: bool,
+    folder: &Path,
+    out: &mut Out,
+) -> Result<(), CliError> {
+    write_scores(metrics.test, metrics.validation, source, test_wanted, out)?;
+    let mut alone: Vec<f64> = metrics.members.iter().filter_map(|m| Some(m.test?.accuracy)).collect();
+    let mut of = "test";
+    if alone.is_empty() {
+        alone = metrics.members.iter().filter_map(|m| Some(m.validation?.accuracy)).collect();
+        of = "validation";
+    }
+    alone.sort_by(f64::total_cmp);
+    let range = match &alone[..] {
+        [lowest, .., highest] => {
+            format!("; each alone {} to {} of the {of} images", percent(*lowest), percent(*highest))
+        }
+        _ => String::new(),
+    };
+    writeln!(out, "networks             {}, averaged{range}", metrics.members.len())?;
+    let speed = grouped(metrics.images_per_second as u64);
+    writeln!(out, "training             {:.1} s, {speed} images/s", metrics.train_seconds)?;
+    write_end(source, folder, out)
+}
+
+fn write_scores(
+    test: Option<Score>,
+    validation: Option<Score>,
+    source: &Source,
+    test_wanted: bool,
+    out: &mut Out,
+) -> Result<(), CliError> {
     let style = Style::stdout();
-    match outcome.test {
+    match test {
         Some(test) => {
             let accuracy = style.bold(&percent(test.accuracy));
             let images = count(source.test.as_ref().map_or(0, glyphnet_data::Dataset::len), "image");
@@ -59,15 +110,15 @@ pub(super) fn write(
         None if !test_wanted => writeln!(out, "test accuracy        unknown: the test images were left alone")?,
         None => writeln!(out, "test accuracy        unknown: {} has no labelled test images", source.name)?,
     }
-    if let Some(validation) = outcome.validation {
+    if let Some(validation) = validation {
         writeln!(out, "validation accuracy  {}, loss {:.4}", percent(validation.accuracy), validation.loss)?;
     }
-    let epochs = outcome.history.records().len();
-    writeln!(out, "best epoch           {} of {epochs}", outcome.best_epoch)?;
-    let speed = outcome.images as f64 / outcome.train_seconds.max(1e-9);
-    let images = grouped(outcome.images);
-    let seconds = outcome.train_seconds;
-    writeln!(out, "training             {images} images in {seconds:.1} s, {} images/s", grouped(speed as u64))?;
+    Ok(())
+}
+
+/// Where it all is, and what one would try now.
+fn write_end(source: &Source, folder: &Path, out: &mut Out) -> Result<(), CliError> {
+    let style = Style::stdout();
     writeln!(out, "run folder           {}", folder.display())?;
     let report = folder.join(REPORT);
     if report.is_file() {
