@@ -46,14 +46,18 @@ class Kind:
 class Work:
     """A trained model in both forms, and the bodies of requests."""
 
+    network: str
     folder: Path
     kinds: list[Kind]
 
     @staticmethod
-    def prepare(folder: Path) -> "Work":
-        """Trains the reference network for one epoch, exports it, and writes the requests."""
+    def prepare(network: str, folder: Path) -> "Work":
+        """Trains the network of a shipped recipe for one epoch, exports it, and writes the requests. Each image is seen once: ONNX
+        has no test-time augmentation."""
+        folder.mkdir()
+        once = ["--set", "preprocess.tta_below=none"]
         commands = [
-            ["train", "--fast-run", "--out", str(folder / "run")],
+            ["train", "--recipe", network, "--fast-run", *once, "--out", str(folder / "run")],
             ["export", "--model", str(folder / "run"), "--format", "onnx", "-o", str(folder / "model.onnx")],
         ]
         for command in commands:
@@ -73,7 +77,7 @@ class Work:
             Kind("JSON pixels", "application/json", "json:/api/predict", "json:/json"),
             Kind("binary tensor", "application/octet-stream", "v2:/v2/models/seed/infer", "raw:/raw", length),
         ]
-        return Work(folder, kinds)
+        return Work(network, folder, kinds)
 
 
 def _binary_header(size: int) -> bytes:
@@ -96,7 +100,7 @@ def race(work: Work, turns: int, seconds: int) -> dict[str, dict[str, list[Figur
             for _ in range(turns):
                 rows["glyphnet"].append(_wrk(work, ours, kind.ours, kind, seconds, _CONNECTIONS))
                 rows["FastAPI"].append(_wrk(work, theirs, kind.theirs, kind, seconds, _CONNECTIONS))
-                _say(kind.name, rows["glyphnet"][-1], rows["FastAPI"][-1])
+                _say(f"{work.network}, {kind.name}", rows["glyphnet"][-1], rows["FastAPI"][-1])
     return result
 
 
@@ -113,7 +117,7 @@ def soak(work: Work, seconds: int) -> dict[str, dict[str, Figures]]:
             with _memory(server.process.pid) as memory:
                 figures = _wrk(work, server, png.ours, png, seconds, connections)
             result[name] = {**figures, "connections": connections, **memory}
-            _say(name, result[name])
+            _say(f"{work.network}, {name}", result[name])
     return result
 
 
