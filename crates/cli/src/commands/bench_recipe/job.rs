@@ -13,6 +13,8 @@ use crate::trial::Trial;
 
 /// The setting that makes a run train several networks.
 const ENSEMBLE: &str = "train.ensemble";
+/// The setting by which runs of several seeds hold out the same images, as the members of an ensemble do.
+const SPLIT_SEED: &str = "data.split_seed";
 /// What a run without held-out images must not have: nothing would tell it when to stop.
 const HELD_OUT: [&str; 3] = ["data.validation=0", "early_stopping=none", "reduce_lr_on_plateau=none"];
 
@@ -36,10 +38,14 @@ impl Job {
     /// The trainings of the recipe `typed`; its data are opened to see that all fits.
     pub(super) fn new(typed: &str, args: &BenchRecipeArgs, threads: usize) -> Result<Job, CliError> {
         let plan = Plan::new(&settings(typed, args, Vec::new()), None)?;
-        let ensemble = plan.recipe.settings()?.get(ENSEMBLE).and_then(|n| n.parse().ok()).filter(|&n| n > 1);
+        let typed_settings = plan.recipe.settings()?;
+        let ensemble = typed_settings.get(ENSEMBLE).and_then(|n| n.parse().ok()).filter(|&n| n > 1);
         let mut more = Vec::new();
         if ensemble.is_some() {
             more.push(format!("{ENSEMBLE}=none"));
+            if !typed_settings.contains_key(SPLIT_SEED) {
+                more.push(format!("{SPLIT_SEED}={}", args.first_seed));
+            }
         }
         if args.network == Some(FinalNetwork::Last) {
             more.extend(HELD_OUT.map(str::to_owned));
