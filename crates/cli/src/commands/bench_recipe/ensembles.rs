@@ -17,6 +17,8 @@ pub(super) struct Ensembles {
     pub(super) pool: usize,
     /// Networks that two of the draws have in common, on average; the draws are no independent ones. `None` of a single.
     pub(super) shared: Option<f64>,
+    /// The seeds of the networks of each draw.
+    pub(super) seeds: Vec<Vec<u64>>,
     /// The accuracy of each draw's averaged probabilities on the test images.
     pub(super) accuracies: Vec<f64>,
     /// Their mean and spread. No interval: the draws share networks.
@@ -34,9 +36,11 @@ pub(super) fn draw(job: &Job, members: usize, draws: u32) -> Result<Ensembles, C
     let splits = job.trials.iter().map(|trial| test_predictions(&trial.run_folder())).collect::<Result<Vec<_>, _>>()?;
     let drawn: Vec<Vec<usize>> = (0..draws).map(|draw| draw_members(pool, members, draw)).collect();
     let accuracies: Vec<f64> = drawn.iter().map(|chosen| accuracy(&splits, chosen)).collect();
+    let seed = |&member: &usize| job.trials[member].recipe.train.seed;
+    let seeds = drawn.iter().map(|chosen| chosen.iter().map(seed).collect()).collect();
     let nothing = || CliError::failed(format!("{}: no ensemble was drawn", job.name));
     let test = Spread { interval: None, ..Spread::of(&accuracies).ok_or_else(nothing)? };
-    Ok(Ensembles { members, pool, shared: shared(&drawn), accuracies, test })
+    Ok(Ensembles { members, pool, shared: shared(&drawn), seeds, accuracies, test })
 }
 
 fn test_predictions(run: &std::path::Path) -> Result<SavedSplit, CliError> {
