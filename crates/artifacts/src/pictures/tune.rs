@@ -18,6 +18,8 @@ const WIDTH: f32 = 1440.0;
 const HEIGHT: f32 = 300.0;
 /// Between one panel and the numbers of the next.
 const GAP: f32 = 40.0;
+/// Width of the best trial's curve, in pixels.
+const BEST_WIDTH: f32 = 3.5;
 /// Panels side by side.
 const COLUMNS: usize = 3;
 /// The axis goes so many times as far from the best as the best third does; what is worse lies on its edge.
@@ -164,6 +166,7 @@ fn signs(rungs: usize, trials: &[TunedTrial<'_>]) -> Vec<(Sign, String)> {
     };
     if let Some(best) = trials.first() {
         signs.push((Sign::Ring, format!("the best: trial {}", best.number)));
+        signs.push((Sign::Plain(VERMILION, BEST_WIDTH), "its curve".to_owned()));
     }
     signs
 }
@@ -194,7 +197,7 @@ fn curves(
             .collect();
         let tint = colour(trial.rung, rungs);
         if place == 0 {
-            canvas.line(&points, 3.5, &VERMILION);
+            canvas.line(&points, BEST_WIDTH, &VERMILION);
         } else if points.len() > 1 {
             canvas.line(&points, 1.5, &tint.mix(0.7));
         }
