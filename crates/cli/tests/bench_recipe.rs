@@ -133,3 +133,24 @@ fn what_does_not_fit_is_refused_before_training() {
     let nan = ["--out", "nan", "--set", "optimizer.learning_rate=1e30"];
     bench.fails(&[&ASK[..], &nan].concat(), 1, &["nan/bars/seed-0/train.log ends with", "learning rate"]);
 }
+
+#[test]
+fn ensembles_are_drawn_from_a_pool_and_are_those_that_train_makes() {
+    let bench = Bench::bars();
+    // So little that the networks are of different opinions.
+    let weak = BARS_RECIPE.replace("epochs = 3", "epochs = 1\nensemble = 2").replace("0.01", "0.005");
+    bench.write("bars.toml", weak.replace("batch_size = 16", "batch_size = 8"));
+    let stored: Value = serde_json::from_str(&bench.ok(&[&ASK[..], &["--pool", "3", "--json"]].concat())).unwrap();
+    let found = &stored[0]["ensemble"];
+    assert_eq!((&found["members"], &found["pool"]), (&Value::from(2), &Value::from(3)));
+    let (seeds, accuracies) = (found["seeds"].as_array().unwrap(), found["accuracies"].as_array().unwrap());
+    assert_eq!((seeds.len(), accuracies.len()), (10, 10));
+    // The networks of seeds 1 and 2 with the images held out that the pool holds out.
+    let two = ["train", "--recipe", "bars.toml", "--seed", "1", "--set", "data.split_seed=0", "--out", "two"];
+    bench.ok(&two);
+    let two: Value = serde_json::from_str(&bench.read("two/metrics.json")).unwrap();
+    let place = seeds.iter().position(|draw| *draw == serde_json::json!([1, 2])).unwrap();
+    assert_eq!(accuracies[place], two["test"]["accuracy"], "{found}");
+    let text = bench.ok(&[&ASK[..], &["--pool", "3"]].concat());
+    assert!(text.contains("10 ensembles of 2 networks, drawn from 3") && text.contains("share"), "{text}");
+}
