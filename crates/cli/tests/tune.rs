@@ -106,10 +106,19 @@ fn what_spans_all_epochs_is_trained_anew() {
     let ran = bench
         .run(&search("s", &["--trials", "2", "--method", "halving", "--eta", "2", "--set", "schedule.kind=one_cycle"]));
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);
-    assert!(ran.stderr.contains("one_cycle\" spans all epochs"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("one_cycle\" is not the beginning of a longer one"), "{}", ran.stderr);
     let best = &rows(&bench, "s")[0]["trial"];
     let history = bench.read(&format!("s/trials/{best:0>3}-rung-2/run/history.csv"));
     assert_eq!(history.lines().count(), 1 + 4);
+}
+
+#[test]
+fn trials_may_be_ensembles() {
+    let bench = bench();
+    bench.ok(&search("s", &["--trials", "2", "--method", "halving", "--eta", "2", "--set", "train.ensemble=2"]));
+    let rows = rows(&bench, "s");
+    assert_eq!((rows[0]["state"].as_str(), rows[0]["epochs"].as_str()), ("finished", "4"));
+    assert!(bench.path(&format!("s/trials/{:0>3}-rung-2/run/members/2", rows[0]["trial"])).is_dir());
 }
 
 #[test]

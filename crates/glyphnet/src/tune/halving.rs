@@ -71,9 +71,12 @@ pub fn promoted(results: Vec<(u32, Score)>, objective: Objective, room: u32) -> 
     best
 }
 
-/// The setting, if there is one, by which an earlier epoch depends on how many follow: a run of such a recipe is not the
-/// beginning of a longer one, and a trial must be trained anew for each rung.
+/// The setting, if there is one, by which an earlier epoch depends on how many follow, or a run cannot be extended: a run of
+/// such a recipe is not the beginning of a longer one, and a trial must be trained anew for each rung.
 pub fn spans_epochs(recipe: &Recipe) -> Option<&'static str> {
+    if recipe.train.ensemble > 1 {
+        return Some("train.ensemble");
+    }
     match &recipe.schedule {
         Some(ScheduleConfig::OneCycle { .. }) => return Some("schedule.kind = \"one_cycle\""),
         Some(ScheduleConfig::Cosine { decay_epochs: None, .. }) => {

@@ -202,6 +202,7 @@ fn a_run_is_the_beginning_of_a_longer_one_unless_a_setting_spans_all_epochs() {
     assert_eq!(spans(&["ema.decay=0.9"]), Some("ema.start"));
     assert_eq!(spans(&["ema.decay=0.9", "ema.start=0"]), None);
     assert_eq!(spans(&["swa.start=0.5"]), Some("swa.start"));
+    assert_eq!(spans(&["train.ensemble=2"]), Some("train.ensemble"));
 }
 
 #[test]

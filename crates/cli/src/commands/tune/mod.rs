@@ -107,7 +107,7 @@ fn announce(search: &Search, subject: &str, folder: &RunFolder, journal: &Journa
     say!("{subject}, {how}; folder {}", folder.path().display());
     let spanning = spans_epochs(&search.plan.recipe).filter(|_| search.rungs.len() > 1);
     if let Some(setting) = spanning {
-        say!("note: {setting} spans all epochs of a run, so a trial that goes on is trained anew from its beginning");
+        say!("note: a run with {setting} is not the beginning of a longer one: a trial that goes on is trained anew");
     }
     let done = journal.lines().len();
     if done > 0 {
