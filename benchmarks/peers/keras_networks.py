@@ -47,9 +47,9 @@ def balanced() -> keras.Sequential:
     return keras.Sequential([
         keras.Input((28, 28, 1)),
         *_pooled(16, 5, strides=2),
-        *_pooled(32, 3, pool=True),
+        *_pooled(28, 3, pool=True),
         *_pooled(32, 3, padding="same"),
-        *_pooled(96, 3),
+        *_pooled(80, 3),
         layers.Flatten(),
         layers.Dense(10, activation="softmax"),
     ])

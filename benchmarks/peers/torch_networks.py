@@ -48,11 +48,11 @@ def balanced() -> nn.Sequential:
     """The network of recipes/balanced.toml."""
     return nn.Sequential(
         *_pooled(1, 16, 5, stride=2),
-        *_pooled(16, 32, 3, pool=True),
-        *_pooled(32, 32, 3, padding=1),
-        *_pooled(32, 96, 3),
+        *_pooled(16, 28, 3, pool=True),
+        *_pooled(28, 32, 3, padding=1),
+        *_pooled(32, 80, 3),
         nn.Flatten(),
-        nn.Linear(3 * 3 * 96, 10),
+        nn.Linear(3 * 3 * 80, 10),
     )
 
 

@@ -1,6 +1,6 @@
 //! `bench-recipe`: what is killed goes on, and the figures are those of an undisturbed run.
 //!
-//! The test of a shipped recipe's accuracy belongs here too.
+//! The short form of docs/records.md is here too: one network of the recipe `fast`.
 
 #![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 #![cfg(unix)]
@@ -153,4 +153,13 @@ fn ensembles_are_drawn_from_a_pool_and_are_those_that_train_makes() {
     assert_eq!(accuracies[place], two["test"]["accuracy"], "{found}");
     let text = bench.ok(&[&ASK[..], &["--pool", "3"]].concat());
     assert!(text.contains("10 ensembles of 2 networks, drawn from 3") && text.contains("share"), "{text}");
+}
+
+#[test]
+fn one_pass_of_the_recipe_fast_is_enough_for_98_8_percent() {
+    let bench = Bench::bars();
+    bench.ok(&["bench-recipe", "fast", "--seeds", "1"]);
+    let stored: Value = serde_json::from_str(&bench.read("bench/fast/bench.json")).unwrap();
+    let accuracy = stored["seeds"][0]["test_accuracy"].as_f64().unwrap();
+    assert!(accuracy >= 0.988, "{accuracy}");
 }

@@ -1,5 +1,7 @@
 //! Pixels in JSON: whole numbers of 0 to 255 in arrays, flat or nested as the image is.
 
+pub(crate) mod quick;
+
 use std::fmt;
 
 use glyphnet_data::ImageShape;

@@ -26,7 +26,7 @@ use super::app::{Admitted, App, parse};
 use super::error::{ApiError, json_response};
 use super::loaded::Loaded;
 use super::multipart;
-use super::pixels::{Pixels, holds_image};
+use super::pixels::{Pixels, holds_image, quick};
 use super::seats::Seat;
 use crate::args::Invert;
 use crate::classify::{Choice, likeliest, swap};
@@ -150,8 +150,11 @@ struct Numbers {
 }
 
 fn read_json(body: &Bytes, model: &Model, invert: Invert, most: usize) -> Result<Prepared, ApiError> {
-    let numbers: Numbers =
-        serde_json::from_slice(body).map_err(|error| ApiError::bad(format!("the request's JSON: {error}")))?;
+    let numbers = match quick::read(body) {
+        Some(("pixels", pixels)) => Numbers { pixels: Some(pixels), images: None },
+        Some(("images", images)) => Numbers { pixels: None, images: Some(images) },
+        _ => serde_json::from_slice(body).map_err(|error| ApiError::bad(format!("the request's JSON: {error}")))?,
+    };
     let shape = model.input();
     let misfit = |what: &str, dims: &[usize]| {
         ApiError::bad(format!(

@@ -8,6 +8,7 @@ use std::path::Path;
 /// Name and text of each file in `recipes/`.
 const SHIPPED: &[(&str, &str)] = &[
     ("balanced", include_str!("../../../../recipes/balanced.toml")),
+    ("fast", include_str!("../../../../recipes/fast.toml")),
     ("seed", include_str!("../../../../recipes/seed.toml")),
 ];
 
