@@ -230,8 +230,12 @@ fn file(path: &str) -> Vec<u8> {
 fn files(folder: &str, passes: impl Fn(&str) -> bool) -> Vec<Vec<u8>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(folder);
     let entries = fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut names: Vec<String> =
-        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).filter(|n| passes(n)).collect();
+    let mut names: Vec<String> = entries
+        .flatten()
+        .filter(|entry| entry.path().is_file())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .filter(|n| passes(n))
+        .collect();
     names.sort();
     names.iter().map(|name| file(&format!("{folder}/{name}"))).collect()
 }

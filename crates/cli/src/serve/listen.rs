@@ -58,8 +58,10 @@ pub(crate) async fn serve(
         () = accept => {}
     }
     app.draining.store(true, Ordering::Relaxed);
-    app.engine.hurry();
-    timeout(connections.drain, graceful.shutdown()).await.is_ok()
+    // In this order, so that those whose answers were waited for read in them that their connection ends.
+    let (drained, ()) =
+        tokio::join!(biased; timeout(connections.drain, graceful.shutdown()), async { app.engine.hurry() });
+    drained.is_ok()
 }
 
 async fn accept(
