@@ -75,6 +75,8 @@ pub fn to_bytes(parts: &ModelParts) -> Result<Vec<u8>, ModelFileError> {
     let count = parts.networks.count();
     check_values(parts.network(), count).map_err(malformed)?;
     let mut metadata = description(parts, MODEL.format, if count == 1 { ONE } else { SEVERAL }).map_err(malformed)?;
+    let layers: Vec<LayerSpec> = parts.network().specs().into_iter().map(LayerSpec::for_inference).collect();
+    metadata.insert("layers", serde_json::to_string(&layers).map_err(|error| malformed(error.to_string()))?);
     if count > 1 {
         metadata.insert("members", count.to_string());
     }

@@ -224,3 +224,19 @@ fn fast_convolutions() {
     "#;
     check(layers, shape(9, 9, 1), 3, 1e-2, 2e-3);
 }
+
+#[test]
+fn frozen_layers_pass_gradients_on() {
+    let layers = r#"
+        layer = [
+            { kind = "conv2d", filters = 5, kernel = 3, activation = "gelu", frozen = true },
+            { kind = "conv2d", filters = 6, kernel = 3, padding = 1, activation = "silu" },
+            { kind = "batch_norm", frozen = true },
+            { kind = "conv2d", filters = 4, kernel = 2, stride = 2, activation = "tanh", frozen = true },
+            { kind = "flatten" },
+            { kind = "dense", units = 9, activation = "sigmoid" },
+            { kind = "dense", units = 7, activation = "tanh", frozen = true },
+            { kind = "dense", units = "classes", activation = "softmax" },
+        ]"#;
+    check(layers, shape(8, 8, 2), 4, 0.1, 2e-3);
+}

@@ -102,7 +102,9 @@ fn every_optimizer_goes_on_to_the_same_bits_from_any_step() {
 fn interrupted_at_every_step_it_comes_to_the_same() {
     let cycle =
         ["reduce_lr_on_plateau=none", "schedule.kind=one_cycle", "schedule.momentum=[0.9, 0.5]", "optimizer.kind=adam"];
-    let settings: [&[&str]; 5] = [
+    let frozen = ["layer.0.frozen=true", "layer.1.frozen=true", "ema.start=0.25", "train.on_nan=rollback"];
+    let settings: [&[&str]; 6] = [
+        &frozen,
         &["schedule=none"],
         &["reduce_lr_on_plateau=none", "schedule.kind=cosine"],
         &cycle,

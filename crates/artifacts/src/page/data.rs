@@ -100,7 +100,7 @@ impl From<Window> for WindowData {
 /// Tensors by their names in the layer.
 fn places(network: &Network, layer: &NetworkLayer) -> BTreeMap<String, [usize; 2]> {
     let place = |tensor: &glyphnet::nn::Tensor| {
-        let first = if tensor.trained { 0 } else { network.weights().len() };
+        let first = if tensor.state { network.weights().len() } else { 0 };
         let name = tensor.name.rsplit('/').next().unwrap_or_default().to_owned();
         (name, [first + tensor.range.start, first + tensor.range.end])
     };

@@ -79,7 +79,9 @@ impl WeightAverage {
             None => average.copy_from_slice(values),
             Some(rate) => average_update(isa, average, values, rate),
         };
-        let shards = weights.par_chunks_mut(SHARD).zip(network.weights().par_chunks(SHARD));
+        // Frozen weights are what they were when the first were taken.
+        let moving = if rate.is_some() { network.trained_parameters() } else { weights.len() };
+        let shards = weights[..moving].par_chunks_mut(SHARD).zip(network.weights()[..moving].par_chunks(SHARD));
         shards.for_each(|(average, values)| blend(average, values));
         blend(state, network.state());
     }

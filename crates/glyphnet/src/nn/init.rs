@@ -17,7 +17,9 @@ pub(super) fn fill(start: Start, seed: u64, tensor: u32, out: &mut [f32]) {
             let mut stream = Stream::new(seed, Purpose::Initialise, tensor, 0);
             let (fan_in, fan_out) = (fan_in.max(1) as f64, fan_out.max(1) as f64);
             match initializer {
-                Initializer::GlorotUniform => uniform(&mut stream, (6.0 / (fan_in + fan_out)).sqrt(), out),
+                Initializer::GlorotUniform | Initializer::Whitening => {
+                    uniform(&mut stream, (6.0 / (fan_in + fan_out)).sqrt(), out);
+                }
                 Initializer::HeUniform => uniform(&mut stream, (6.0 / fan_in).sqrt(), out),
                 Initializer::GlorotNormal => normal(&mut stream, (2.0 / (fan_in + fan_out)).sqrt(), out),
                 Initializer::HeNormal => normal(&mut stream, (2.0 / fan_in).sqrt(), out),

@@ -37,6 +37,10 @@ pub(crate) struct OpContext {
     pub(crate) tensors: Vec<Range<usize>>,
     /// Whether the op will be trained, and must keep what its backward pass needs.
     pub(crate) training: bool,
+    /// Whether its backward pass is asked for the gradient of the input.
+    pub(crate) input_gradient: bool,
+    /// Whether its weights stay as they are, so that there is no gradient of them.
+    pub(crate) frozen: bool,
     /// Samples of a full batch in training.
     pub(crate) batch_size: usize,
     /// Which kernels it may use.

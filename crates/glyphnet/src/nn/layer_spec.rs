@@ -28,6 +28,34 @@ pub enum LayerSpec {
     Activation(ActivationLayer),
 }
 
+impl LayerSpec {
+    /// Whether the layer keeps the weights that it starts with.
+    pub fn frozen(&self) -> bool {
+        match self {
+            LayerSpec::Conv2d(layer) => layer.frozen,
+            LayerSpec::Dense(layer) => layer.frozen,
+            LayerSpec::BatchNorm(layer) => layer.frozen,
+            _ => false,
+        }
+    }
+
+    /// The layer as inference needs it: without what matters in training alone and older readers do not know.
+    pub(crate) fn for_inference(mut self) -> LayerSpec {
+        match &mut self {
+            LayerSpec::Conv2d(layer) => {
+                layer.frozen = false;
+                if layer.initializer == Initializer::Whitening {
+                    layer.initializer = Initializer::default();
+                }
+            }
+            LayerSpec::Dense(layer) => layer.frozen = false,
+            LayerSpec::BatchNorm(layer) => layer.frozen = false,
+            _ => {}
+        }
+        self
+    }
+}
+
 fn yes() -> bool {
     true
 }
@@ -75,6 +103,9 @@ pub struct Conv2d {
     /// How the kernel starts; biases start at zero.
     #[serde(default, skip_serializing_if = "is_default")]
     pub initializer: Initializer,
+    /// Whether the layer keeps the weights that it starts with: no gradient, no update, no place in averages.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub frozen: bool,
 }
 
 /// Settings of the two pooling layers.
@@ -116,6 +147,10 @@ pub struct BatchNorm {
     /// Added to the variance.
     #[serde(default = "batch_norm_epsilon")]
     pub epsilon: f32,
+    /// Whether the layer keeps the weights that it starts with: no gradient, no update, no place in averages. It then
+    /// normalises by its running averages in training too, and these stay as well.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub frozen: bool,
 }
 
 fn batch_norm_epsilon() -> f32 {
@@ -124,7 +159,7 @@ fn batch_norm_epsilon() -> f32 {
 
 impl Default for BatchNorm {
     fn default() -> BatchNorm {
-        BatchNorm { keras_momentum: None, torch_momentum: None, epsilon: batch_norm_epsilon() }
+        BatchNorm { keras_momentum: None, torch_momentum: None, epsilon: batch_norm_epsilon(), frozen: false }
     }
 }
 
@@ -151,6 +186,9 @@ pub struct Dense {
     /// How the weights start; biases start at zero.
     #[serde(default, skip_serializing_if = "is_default")]
     pub initializer: Initializer,
+    /// Whether the layer keeps the weights that it starts with: no gradient, no update, no place in averages.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub frozen: bool,
 }
 
 /// Settings of [`LayerSpec::Activation`].

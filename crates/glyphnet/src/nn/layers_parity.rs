@@ -63,8 +63,18 @@ impl Chain {
                 tensors.push((parameter.name, parameter.trained));
             }
             let kernels = Kernels::Fast;
-            let context =
-                OpContext { isa, input, output, index, tensors: ranges.clone(), training, batch_size: 0, kernels };
+            let context = OpContext {
+                isa,
+                input,
+                output,
+                index,
+                tensors: ranges.clone(),
+                training,
+                input_gradient: true,
+                frozen: false,
+                batch_size: 0,
+                kernels,
+            };
             let op = layer.op(&context);
             chain.stages.push(Stage { op, tensors, ranges, output });
         }

@@ -24,6 +24,7 @@ mod shape;
 mod spec;
 mod threads;
 mod trainer;
+mod whitening;
 
 pub use average::{AverageRule, AverageState, Averaging};
 pub use error::{LayerError, NetworkError, TrainerError};
@@ -33,7 +34,9 @@ pub use layer_spec::{ActivationLayer, BatchNorm, Conv2d, Dense, Dropout, Flatten
 pub use layers::Window;
 pub use network::{Network, NetworkLayer, Tensor};
 pub use optimizer::Pace;
-pub use plan_report::{BatchReport, MemoryReport, PlanReport, SegmentReport, SegmentStart, StageReport};
+pub use plan_report::{
+    BackwardReport, BatchReport, MemoryReport, PlanReport, SegmentReport, SegmentStart, StageReport,
+};
 pub use predictor::Predictor;
 pub use sequential::Sequential;
 pub use shape::Shape;

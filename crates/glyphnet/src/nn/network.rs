@@ -5,7 +5,7 @@ use std::ops::Range;
 use glyphnet_data::ImageShape;
 use glyphnet_kernels::Activation;
 
-use super::{LayerSpec, NetworkError, Shape, Units, Window, init};
+use super::{LayerSpec, NetworkError, Shape, Units, Window, init, whitening};
 
 /// The most values that one sample may have between two layers, and the most parameters: beyond this a recipe is a
 /// slip of the pen, and allocating would take the machine down.
@@ -14,13 +14,16 @@ const LARGEST: usize = 1 << 28;
 /// The most layers.
 const MOST_LAYERS: usize = 4096;
 
-/// Layers with parameters. All trained weights lie in one flat array, all state (running averages) in another.
+/// Layers with parameters. All weights lie in one flat array, frozen ones at its end; all state (running averages) in
+/// another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Network {
     input: ImageShape,
     classes: usize,
     layers: Vec<NetworkLayer>,
     weights: Vec<f32>,
+    /// How many of the weights are trained: the first.
+    trained: usize,
     state: Vec<f32>,
 }
 
@@ -48,10 +51,20 @@ pub struct Tensor {
     pub name: String,
     /// Shape, row-major: kernels of convolutions are HWIO, of dense layers inputs x units.
     pub shape: Vec<usize>,
-    /// Place in [`Network::weights`], or in [`Network::state`] where it is not trained.
+    /// Place in [`Network::weights`], or in [`Network::state`] where it is state.
     pub range: Range<usize>,
     /// Whether the optimizer changes it.
     pub trained: bool,
+    /// Whether it is state, such as a running average, rather than a weight.
+    pub state: bool,
+}
+
+/// How many values of each sort have a place.
+#[derive(Default)]
+struct Placed {
+    trained: usize,
+    frozen: usize,
+    state: usize,
 }
 
 impl NetworkLayer {
@@ -82,7 +95,7 @@ impl Network {
         let starts = network.layers.iter().flat_map(|layer| layer.spec.layer().parameters(layer.input));
         let tensors = network.layers.iter().flat_map(|layer| &layer.tensors);
         for (number, (tensor, parameter)) in tensors.zip(starts).enumerate() {
-            let array = if tensor.trained { &mut *weights } else { &mut *state };
+            let array = if tensor.state { &mut *state } else { &mut *weights };
             init::fill(parameter.start, seed, number as u32, &mut array[tensor.range.clone()]);
         }
         Ok(network)
@@ -105,10 +118,17 @@ impl Network {
         if classes < 2 {
             return Err(NetworkError::Classes(classes));
         }
-        let mut network = Network { input, classes, layers: Vec::new(), weights: Vec::new(), state: Vec::new() };
-        let (mut weights, mut state) = (0, 0);
+        let mut network =
+            Network { input, classes, layers: Vec::new(), weights: Vec::new(), trained: 0, state: Vec::new() };
+        let mut placed = Placed::default();
         for (i, spec) in specs.iter().enumerate() {
-            network.push(i + 1, spec, &mut weights, &mut state)?;
+            network.push(i + 1, spec, &mut placed)?;
+        }
+        network.trained = placed.trained;
+        // Frozen weights were counted by themselves.
+        let tensors = network.layers.iter_mut().flat_map(|layer| &mut layer.tensors);
+        for Tensor { range, .. } in tensors.filter(|tensor| !tensor.trained && !tensor.state) {
+            *range = range.start + placed.trained..range.end + placed.trained;
         }
         network.check_output()?;
         Ok(network)
@@ -116,42 +136,43 @@ impl Network {
 
     /// An outline with its values, all zero.
     pub(crate) fn allocated(mut self) -> Network {
-        let count = |trained| self.tensors().filter(|t| t.trained == trained).map(|t| t.range.len()).sum();
-        (self.weights, self.state) = (vec![0.0; count(true)], vec![0.0; count(false)]);
+        let count = |state| self.tensors().filter(|t| t.state == state).map(|t| t.range.len()).sum();
+        (self.weights, self.state) = (vec![0.0; count(false)], vec![0.0; count(true)]);
         self
     }
 
-    /// Appends a layer; `weights` and `state` count the values placed so far.
-    fn push(
-        &mut self,
-        number: usize,
-        spec: &LayerSpec,
-        weights: &mut usize,
-        state: &mut usize,
-    ) -> Result<(), NetworkError> {
+    /// Appends a layer.
+    fn push(&mut self, number: usize, spec: &LayerSpec, so_far: &mut Placed) -> Result<(), NetworkError> {
         let spec = self.resolve(spec);
         let kind = spec.kind();
         let too_large = |what| NetworkError::TooLarge { number, kind, what };
         let input = self.layers.last().map_or(Shape::from(self.input), |layer| layer.output);
         let layer = spec.layer();
-        let output = layer.output(input).map_err(|error| NetworkError::Layer { number, kind, error })?;
+        let refused = |error| NetworkError::Layer { number, kind, error };
+        let output = layer.output(input).map_err(refused)?;
+        whitening::check(number, &spec, input).map_err(refused)?;
         if output.len() > LARGEST {
             return Err(too_large(format!("its output is {output}")));
         }
         let parameters = layer.parameters(input);
         let needed = parameters.iter().fold(0_usize, |sum, parameter| sum.saturating_add(parameter.len()));
-        if needed.saturating_add(*weights + *state) > LARGEST {
+        if needed.saturating_add(so_far.trained + so_far.frozen + so_far.state) > LARGEST {
             return Err(too_large(format!("it has {needed} parameters")));
         }
         let name = self.unique_name(kind);
         let macs = layer.macs(input);
         let mut placed = Vec::new();
         for parameter in parameters {
-            let end = if parameter.trained { &mut *weights } else { &mut *state };
+            let (state, trained) = (!parameter.trained, parameter.trained && !spec.frozen());
+            let end = match (state, trained) {
+                (true, _) => &mut so_far.state,
+                (false, true) => &mut so_far.trained,
+                (false, false) => &mut so_far.frozen,
+            };
             let range = *end..*end + parameter.len();
             *end = range.end;
             let name = format!("{name}/{}", parameter.name);
-            placed.push(Tensor { name, shape: parameter.shape, range, trained: parameter.trained });
+            placed.push(Tensor { name, shape: parameter.shape, range, trained, state });
         }
         drop(layer);
         self.layers.push(NetworkLayer { name, spec, input, output, tensors: placed, macs });
@@ -238,7 +259,7 @@ impl Network {
 
     /// Values that the optimizer changes.
     pub fn trained_parameters(&self) -> usize {
-        self.weights.len()
+        self.trained
     }
 
     /// Multiply-accumulates of one forward pass of one image.
@@ -246,7 +267,7 @@ impl Network {
         self.layers.iter().map(|layer| layer.macs).sum()
     }
 
-    /// All trained weights.
+    /// All weights: first those that the optimizer changes, then the frozen ones.
     pub fn weights(&self) -> &[f32] {
         &self.weights
     }
@@ -254,6 +275,11 @@ impl Network {
     /// All trained weights, to be changed.
     pub fn weights_mut(&mut self) -> &mut [f32] {
         &mut self.weights
+    }
+
+    /// The weights that the optimizer changes.
+    pub(super) fn trained_mut(&mut self) -> &mut [f32] {
+        &mut self.weights[..self.trained]
     }
 
     /// All state that is not trained: running averages.
@@ -277,13 +303,13 @@ impl Network {
 
     /// The values of one tensor.
     pub fn tensor(&self, tensor: &Tensor) -> &[f32] {
-        let array = if tensor.trained { &self.weights } else { &self.state };
+        let array = if tensor.state { &self.state } else { &self.weights };
         &array[tensor.range.clone()]
     }
 
     /// The values of one tensor, to be changed.
     pub fn tensor_mut(&mut self, tensor: &Tensor) -> &mut [f32] {
-        let array = if tensor.trained { &mut self.weights } else { &mut self.state };
+        let array = if tensor.state { &mut self.state } else { &mut self.weights };
         &mut array[tensor.range.clone()]
     }
 

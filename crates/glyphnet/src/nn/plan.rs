@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use glyphnet_kernels::{Buffer, Isa};
 
-use super::Network;
 use super::layer::{Kernels, Op, OpContext, Tape, Values};
 use super::layers::fuse;
+use super::{LayerSpec, Network};
 
 /// Bytes of activations that a group may take: a group has as many samples as fit, at least one.
 const GROUP_BYTES: usize = 1024 * 1024;
@@ -27,6 +27,8 @@ pub(super) struct Stage {
     pub(super) op: Box<dyn Op>,
     /// The layers that it runs, by their position in the network.
     pub(super) layers: Range<usize>,
+    /// Whether training leaves its weights as they are, or it has none.
+    pub(super) fixed: bool,
     pub(super) input: usize,
     pub(super) output: usize,
 }
@@ -42,8 +44,11 @@ pub(super) struct Plan {
     pub(super) input: usize,
     /// Values of one output sample.
     pub(super) output: usize,
-    /// The first stage that has weights: no gradient is needed below it.
+    /// The first stage that has weights to be trained: no gradient is needed below it, so what lies there runs as in
+    /// inference, but for dropout.
     pub(super) first_trained: usize,
+    /// Whether the plan is one for training.
+    pub(super) training: bool,
     /// The weights whose gradients are sums over chunks: all but those of whole-batch stages. Sorted.
     pub(super) summed: Vec<Range<usize>>,
 }
@@ -55,13 +60,17 @@ impl Plan {
         let (mut stages, mut first_trained, mut index) = (Vec::new(), None, 0);
         while index < layers.len() {
             let layer = &layers[index];
+            let (trained, input_gradient) = (layer.tensors.iter().any(|t| t.trained), first_trained.is_some());
+            let backward = trained || input_gradient || matches!(layer.spec, LayerSpec::Dropout(_));
             let mut context = OpContext {
                 isa,
                 input: layer.input,
                 output: layer.output,
                 index,
                 tensors: layer.tensors.iter().map(|t| t.range.clone()).collect(),
-                training: training.is_some(),
+                training: training.is_some() && backward,
+                input_gradient,
+                frozen: layer.spec.frozen(),
                 batch_size: training.unwrap_or(0),
                 kernels,
             };
@@ -81,11 +90,10 @@ impl Plan {
                 context.output = layers[index].output;
             }
             if let Some(op) = fused.or_else(|| specs[index].layer().op(&context)) {
-                if first_trained.is_none() && layer.tensors.iter().any(|t| t.trained) {
-                    first_trained = Some(stages.len());
-                }
+                first_trained = first_trained.or(trained.then_some(stages.len()));
                 let layers = context.index..index + 1;
-                stages.push(Stage { op, layers, input: layer.input.len(), output: context.output.len() });
+                let (input, output) = (layer.input.len(), context.output.len());
+                stages.push(Stage { op, layers, fixed: !trained, input, output });
             }
             index += 1;
         }
@@ -98,7 +106,7 @@ impl Plan {
         let (input, output) = (network.input().len(), network.classes());
         let first_trained = first_trained.unwrap_or(stages.len());
         let summed = summed(&stages, network.trained_parameters());
-        Plan { stages, segments, transient, input, output, first_trained, summed }
+        Plan { stages, segments, transient, input, output, first_trained, training: training.is_some(), summed }
     }
 
     /// Hands changed weights to every stage.

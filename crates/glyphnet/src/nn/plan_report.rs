@@ -7,7 +7,7 @@ use glyphnet_kernels::Isa;
 
 use super::chunk::{Chunk, Worker};
 use super::optimizer::Optimizer;
-use super::plan::{Activations, Plan, Stage};
+use super::plan::{Activations, Plan};
 use super::predictor::{self, Workspace};
 use super::trainer::{Cut, TrainerOptions};
 use super::{Kernels, Network};
@@ -72,12 +72,27 @@ pub struct StageReport {
     pub layers: Vec<String>,
     /// What it does and by which kernel, in words.
     pub kernel: String,
+    /// What the way back through it computes.
+    pub backward: BackwardReport,
     /// Multiply-accumulates of one forward pass of one sample, as a direct sum counts them.
     pub macs: u64,
     /// Values of one input sample.
     pub input: usize,
     /// Values of one output sample.
     pub output: usize,
+}
+
+/// What the way back through a stage computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BackwardReport {
+    /// There is none in inference.
+    Inference,
+    /// Nothing: no layer up to here has weights to be trained.
+    Nothing,
+    /// The gradient of the input alone, as the layer is frozen.
+    Input,
+    /// All gradients that anything needs.
+    Whole,
 }
 
 /// Memory that a network takes at work, in bytes, besides the data.
@@ -139,16 +154,25 @@ fn segments(network: &Network, plan: &Plan, group: impl Fn(&Range<usize>) -> usi
             (_, Some(_)) => SegmentStart::WholeBatch,
             (None, None) => SegmentStart::Input,
         };
-        Some(SegmentReport { start, group, stages: stages.iter().map(|stage| of_stage(network, stage)).collect() })
+        let stages = range.clone().map(|i| of_stage(network, plan, i)).collect();
+        Some(SegmentReport { start, group, stages })
     };
     plan.segments.iter().filter_map(report).collect()
 }
 
-fn of_stage(network: &Network, stage: &Stage) -> StageReport {
+fn of_stage(network: &Network, plan: &Plan, i: usize) -> StageReport {
+    let stage = &plan.stages[i];
     let layers = &network.layers()[stage.layers.clone()];
+    let frozen = layers.iter().any(|layer| layer.spec.frozen());
     StageReport {
         layers: layers.iter().map(|layer| layer.name.clone()).collect(),
         kernel: stage.op.describe(),
+        backward: match () {
+            () if !plan.training => BackwardReport::Inference,
+            () if i < plan.first_trained => BackwardReport::Nothing,
+            () if frozen => BackwardReport::Input,
+            () => BackwardReport::Whole,
+        },
         macs: layers.iter().map(|layer| layer.macs).sum(),
         input: stage.input,
         output: stage.output,

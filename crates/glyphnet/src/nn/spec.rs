@@ -83,6 +83,9 @@ pub enum Initializer {
     HeUniform,
     /// Normal, truncated at two deviations, variance `2 / fan_in`.
     HeNormal,
+    /// From the images, for a first convolution: see [`Network::whiten`](super::Network::whiten). Until that is called the
+    /// weights are those of `GlorotUniform`.
+    Whitening,
 }
 
 /// The number of units of a dense layer: a number, or as many as the data has classes.

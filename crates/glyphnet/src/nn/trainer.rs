@@ -15,7 +15,7 @@ use super::average::{AverageState, Averaging, WeightAverage};
 use super::chunk::{Chunk, StepContext, Work, Worker};
 use super::layer::Values;
 use super::optimizer::{Optimizer, Pace, SHARD};
-use super::plan::Plan;
+use super::plan::{Plan, Stage};
 use super::plan_report::{MOST_MEMORY, MemoryReport, PlanReport};
 use super::{Kernels, Network, Threads, TrainerError};
 use crate::recipe::OptimizerConfig;
@@ -236,8 +236,8 @@ impl Trainer {
         &self.threads
     }
 
-    /// The gradient of the last step's mean loss with respect to [`Network::weights`]; after
-    /// [`Trainer::step`] it is clipped.
+    /// The gradient of the last step's mean loss with respect to [`Network::weights`], frozen ones left out, which lie at
+    /// their end; after [`Trainer::step`] it is clipped.
     pub fn gradient(&self) -> &[f32] {
         &self.gradient
     }
@@ -265,7 +265,7 @@ impl Trainer {
             if let Some(average) = &mut trainer.average {
                 average.after_step(trainer.options.isa, trainer.step, &trainer.network);
             }
-            trainer.prepare();
+            trainer.prepare_stages(|stage| !stage.fixed);
             loss
         })
     }
@@ -292,8 +292,18 @@ impl Trainer {
     }
 
     fn prepare(&mut self) {
+        self.prepare_stages(|_| true);
+    }
+
+    /// Hands the weights to those stages that `which` chooses.
+    fn prepare_stages(&mut self, which: impl Fn(&Stage) -> bool + Sync) {
         let values = Values { weights: self.network.weights(), state: self.network.state() };
-        self.plan.stages.par_iter_mut().with_max_len(1).for_each(|stage| stage.op.prepare(values));
+        let prepare = |stage: &mut Stage| {
+            if which(stage) {
+                stage.op.prepare(values);
+            }
+        };
+        self.plan.stages.par_iter_mut().with_max_len(1).for_each(prepare);
     }
 
     fn accumulate(&mut self, batch: &dyn Batch) -> LossSum {
@@ -405,9 +415,9 @@ impl Trainer {
         if self.optimizer.clips() {
             self.gradient.par_chunks_mut(SHARD).enumerate().for_each(|(i, shard)| sum(i, shard));
             self.optimizer.clip(isa, &self.network, &mut self.gradient);
-            self.optimizer.update(isa, self.network.weights_mut(), &mut self.gradient, pace, |_, _| {});
+            self.optimizer.update(isa, self.network.trained_mut(), &mut self.gradient, pace, |_, _| {});
         } else {
-            self.optimizer.update(isa, self.network.weights_mut(), &mut self.gradient, pace, sum);
+            self.optimizer.update(isa, self.network.trained_mut(), &mut self.gradient, pace, sum);
         }
         self.finite = finite.into_inner();
     }

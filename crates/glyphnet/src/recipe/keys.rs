@@ -115,7 +115,7 @@ const LOSS: Rule = Rule::Word(&["categorical_crossentropy", "sparse_categorical_
 const ON_NAN: Rule = Rule::Word(&["stop", "rollback"], &[]);
 const MONITOR: Rule = Rule::Word(&["train_loss", "train_accuracy", "val_loss", "val_accuracy"], &["loss", "accuracy"]);
 const MODE: Rule = Rule::Word(&["auto", "min", "max"], &[]);
-const INITIALIZER: Rule = Rule::Word(&["glorot_uniform", "glorot_normal", "he_uniform", "he_normal"], &[]);
+const INITIALIZER: Rule = Rule::Word(&["glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "whitening"], &[]);
 const ACTIVATION: Rule =
     Rule::Word(&["linear", "relu", "leaky_relu", "elu", "gelu", "silu", "sigmoid", "tanh", "softmax"], &[]);
 
@@ -328,6 +328,8 @@ const REDUCE_LR: &[Key] = &[
     key("mode", MODE),
 ];
 
+const FROZEN: Key = key("frozen", Rule::Flag);
+
 const LAYERS: &[Kind] = &[
     Kind {
         word: "conv2d",
@@ -339,6 +341,7 @@ const LAYERS: &[Kind] = &[
             key("activation", ACTIVATION),
             key("use_bias", Rule::Flag),
             key("initializer", INITIALIZER),
+            FROZEN,
         ],
     },
     Kind { word: "max_pool2d", keys: POOL },
@@ -346,7 +349,12 @@ const LAYERS: &[Kind] = &[
     Kind { word: "global_avg_pool2d", keys: &[] },
     Kind {
         word: "batch_norm",
-        keys: &[key("keras_momentum", ZERO_TO_ONE), key("torch_momentum", ZERO_TO_ONE), key("epsilon", POSITIVE)],
+        keys: &[
+            key("keras_momentum", ZERO_TO_ONE),
+            key("torch_momentum", ZERO_TO_ONE),
+            key("epsilon", POSITIVE),
+            FROZEN,
+        ],
     },
     Kind { word: "dropout", keys: &[required("rate", BELOW_ONE)] },
     Kind { word: "flatten", keys: &[] },
@@ -357,6 +365,7 @@ const LAYERS: &[Kind] = &[
             key("activation", ACTIVATION),
             key("use_bias", Rule::Flag),
             key("initializer", INITIALIZER),
+            FROZEN,
         ],
     },
     Kind { word: "activation", keys: &[required("activation", ACTIVATION)] },

@@ -19,6 +19,9 @@ use crate::nn::{Network, Sequential, Trainer, TrainerOptions, TrainerState};
 use crate::recipe::Recipe;
 use crate::{Error, Model};
 
+/// Images that a first convolution is whitened by.
+const WHITENED_BY: usize = 1000;
+
 /// A run. Everything that its next step depends on goes into a checkpoint and comes back from one.
 pub(super) struct Run<'a> {
     pub(super) recipe: &'a Recipe,
@@ -65,7 +68,11 @@ impl<'a> Run<'a> {
             return Err(Error::Mismatch(format!("{}: no training images are left", source.name)));
         }
         recipe.preprocess.check(shape).map_err(Error::Mismatch)?;
-        let network = Sequential::from(recipe.layer.clone()).build(shape, source.classes.len(), seed)?;
+        let mut network = Sequential::from(recipe.layer.clone()).build(shape, source.classes.len(), seed)?;
+        let began = Instant::now();
+        network.whiten(&sample(&data.train, &recipe.preprocess, seed, WHITENED_BY, &mut Vec::new()));
+        let mut totals = Totals::default();
+        totals.train_seconds.0 += began.elapsed().as_secs_f64();
         let trainer_options = trainer_options(recipe, &data.train, source.classes.len(), options)?;
         let steps_per_epoch = data.train.len().div_ceil(recipe.train.batch_size) as u64;
         let base = recipe.optimizer.learning_rate();
@@ -91,7 +98,7 @@ impl<'a> Run<'a> {
             back: None,
             rollbacks: 0,
             stopped: false,
-            totals: Totals::default(),
+            totals,
             result: None,
             extended: Vec::new(),
             order: Vec::new(),
@@ -183,12 +190,9 @@ impl<'a> Run<'a> {
         let images = self.recipe.recalibration().min(train.len());
         if images > 0 && self.trainer.average().is_some() {
             let mut order = Vec::new();
-            // No epoch has the number 0, so none has this order.
-            epoch_order(self.recipe.train.seed, 0, train.len(), &mut order);
-            let batches = order[..images].chunks(self.recipe.train.batch_size);
-            let preprocess = &self.preprocess;
-            let batches = batches.map(|rows| EpochBatch { data: train, rows, augmenter: None, preprocess, epoch: 0 });
-            self.trainer.recalibrate(&mut network, batches);
+            let all = sample(train, &self.preprocess, self.recipe.train.seed, images, &mut order);
+            let batches = all.rows.chunks(self.recipe.train.batch_size);
+            self.trainer.recalibrate(&mut network, batches.map(|rows| EpochBatch { rows, ..all }));
         }
         self.totals.train_seconds.0 += began.elapsed().as_secs_f64();
         network
@@ -223,6 +227,20 @@ impl<'a> Run<'a> {
         let mut progress = |done, total| observer.event(&Event::Evaluating { split, done, total });
         evaluate_with_progress(model, dataset, &self.options.threads, &mut progress)
     }
+}
+
+/// At most so many of the training images without augmentation, drawn by the seed. `rows` is room for their numbers.
+fn sample<'a>(
+    train: &'a Subset<'a>,
+    preprocess: &'a Preprocess,
+    seed: u64,
+    images: usize,
+    rows: &'a mut Vec<u32>,
+) -> EpochBatch<'a> {
+    // No epoch has the number 0, so none has this order.
+    epoch_order(seed, 0, train.len(), rows);
+    rows.truncate(images);
+    EpochBatch { data: train, rows, augmenter: None, preprocess, epoch: 0 }
 }
 
 fn trainer_options(

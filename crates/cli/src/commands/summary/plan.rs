@@ -3,7 +3,8 @@
 use std::io::Write as _;
 
 use glyphnet::nn::{
-    Kernels, MemoryReport, Network, PlanReport, SegmentReport, SegmentStart, StageReport, TrainerOptions,
+    BackwardReport, Kernels, MemoryReport, Network, PlanReport, SegmentReport, SegmentStart, StageReport,
+    TrainerOptions,
 };
 use glyphnet::recipe::Recipe;
 
@@ -57,7 +58,7 @@ fn write_plan(plan: &PlanReport, out: &mut Out) -> Result<(), CliError> {
         let how = format!("groups of {}{}", count(segment.group, "image"), start(segment));
         table.row([format!("segment {}", number + 1), String::new(), how]);
         for stage in &segment.stages {
-            table.row([format!("  {}", layers(stage)), grouped(stage.macs), stage.kernel.clone()]);
+            table.row([format!("  {}", layers(stage)), grouped(stage.macs), kernel(stage)]);
         }
     }
     table.write(out)?;
@@ -74,6 +75,16 @@ fn start(segment: &SegmentReport) -> &'static str {
 }
 
 /// The names of a stage's layers, of more than two the first and the last.
+/// The kernel, and what of the way back is left out.
+fn kernel(stage: &StageReport) -> String {
+    let left_out = match stage.backward {
+        BackwardReport::Inference | BackwardReport::Whole => "",
+        BackwardReport::Nothing => "; no way back",
+        BackwardReport::Input => "; frozen: back to its input alone",
+    };
+    format!("{}{left_out}", stage.kernel)
+}
+
 fn layers(stage: &StageReport) -> String {
     match &stage.layers[..] {
         [first, _, .., last] => format!("{first} .. {last}"),

@@ -47,8 +47,9 @@ impl Layer for &BatchNorm {
     }
 
     fn op(&self, context: &OpContext) -> Option<Box<dyn Op>> {
-        if !context.training {
-            return Some(Box::new(AffineOp { isa: context.isa, affine: Affine::new(self, context) }));
+        if !context.training || self.frozen {
+            let zeros = vec![0.0; context.input.channels()];
+            return Some(Box::new(AffineOp { isa: context.isa, affine: Affine::new(self, context), zeros }));
         }
         let channels = context.input.channels();
         let (keep, unbiased) = self.convention();
@@ -110,10 +111,12 @@ impl Affine {
     }
 }
 
-/// Batch norm in inference, where nothing takes it over.
+/// Batch norm by its running averages, where nothing takes it over: in inference, or frozen.
 struct AffineOp {
     isa: Isa,
     affine: Affine,
+    /// The shift of a gradient, one a channel.
+    zeros: Vec<f32>,
 }
 
 impl Op for AffineOp {
@@ -129,8 +132,9 @@ impl Op for AffineOp {
         scale_shift(self.isa, self.affine.channels(), x, &self.affine.scale, &self.affine.shift, y);
     }
 
-    fn backward(&self, _: &Pass<'_>, _: Backward<'_>, _: Tape<'_>, _: &mut [f32], _: &mut [f32]) {
-        unreachable!("batch norm by its running averages is not trained");
+    fn backward(&self, _: &Pass<'_>, io: Backward<'_>, _: Tape<'_>, _: &mut [f32], _: &mut [f32]) {
+        let Some(dx) = io.dx else { return };
+        scale_shift(self.isa, self.affine.channels(), io.dy, &self.affine.scale, &self.zeros, dx);
     }
 }
 

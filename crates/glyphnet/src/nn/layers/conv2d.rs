@@ -22,6 +22,7 @@ impl Conv2d {
             activation: Activation::Linear,
             use_bias: true,
             initializer: Initializer::default(),
+            frozen: false,
         }
     }
 
@@ -52,6 +53,12 @@ impl Conv2d {
     /// With this initializer.
     pub fn initializer(mut self, initializer: Initializer) -> Conv2d {
         self.initializer = initializer;
+        self
+    }
+
+    /// Keeps the weights that it starts with.
+    pub fn frozen(mut self) -> Conv2d {
+        self.frozen = true;
         self
     }
 
@@ -106,16 +113,17 @@ impl Layer for &Conv2d {
             return Some(Box::new(FoldedOp::new(context, product, self.activation)));
         }
         let epilogue = Epilogue::new(context.isa, self.activation, self.filters);
-        let training = context.training.then(|| Gradients {
-            input: InputGradient::new(context.isa, &shape, context.kernels),
-            kernel: WeightGradient::new(context.isa, &shape, context.kernels),
-        });
+        let input = || InputGradient::new(context.isa, &shape, context.kernels);
+        let kernel = || WeightGradient::new(context.isa, &shape, context.kernels);
+        let input = (context.training && context.input_gradient).then(input);
+        let kernel = (context.training && !context.frozen).then(kernel);
         Some(Box::new(ConvOp {
             shape,
             kernel: context.tensors[0].clone(),
             bias: context.tensors.get(1).cloned(),
             forward: Convolution::new(context.isa, &shape, context.kernels),
-            gradients: training,
+            input,
+            weights: kernel,
             epilogue,
         }))
     }
@@ -126,52 +134,50 @@ struct ConvOp {
     kernel: Range<usize>,
     bias: Option<Range<usize>>,
     forward: Convolution,
-    /// Only in training.
-    gradients: Option<Gradients>,
+    /// Only where training asks for the gradient of the input.
+    input: Option<InputGradient>,
+    /// Only where training asks for that of the weights.
+    weights: Option<WeightGradient>,
     epilogue: Epilogue,
-}
-
-struct Gradients {
-    input: InputGradient,
-    kernel: WeightGradient,
 }
 
 impl Op for ConvOp {
     fn describe(&self) -> String {
         let forward = self.forward.name();
         let mut text = format!("{}{}: {forward}", describe_conv(&self.shape), self.epilogue.describe());
-        if let Some(Gradients { input, kernel }) = &self.gradients {
-            for (name, what) in [(input.name(), "input"), (kernel.name(), "weight")] {
-                if name != forward {
-                    text += &format!(", {what} gradient {name}");
-                }
+        let gradients = [
+            (self.input.as_ref().map(InputGradient::name), "input"),
+            (self.weights.as_ref().map(WeightGradient::name), "weight"),
+        ];
+        for (name, what) in gradients {
+            if let Some(name) = name.filter(|&name| name != forward) {
+                text += &format!(", {what} gradient {name}");
             }
         }
         text
     }
 
     fn packed(&self) -> usize {
-        self.forward.packed() + self.gradients.as_ref().map_or(0, |gradients| gradients.input.packed())
+        self.forward.packed() + self.input.as_ref().map_or(0, InputGradient::packed)
     }
 
     fn needs(&self) -> Needs {
         let floats = self.epilogue.tape_len(self.shape.output_len());
-        let forward = Needs { floats, scratch: self.forward.scratch_len(), ..Needs::default() };
-        match &self.gradients {
-            None => forward,
-            Some(Gradients { input, kernel }) => Needs {
-                scratch: forward.scratch.max(input.scratch_len()).max(kernel.scratch_len()),
-                gathered: kernel.gathered_len(),
-                ..forward
-            },
+        let input = self.input.as_ref().map_or(0, InputGradient::scratch_len);
+        let weights = self.weights.as_ref().map_or(0, WeightGradient::scratch_len);
+        Needs {
+            floats,
+            scratch: self.forward.scratch_len().max(input).max(weights),
+            gathered: self.weights.as_ref().map_or(0, WeightGradient::gathered_len),
+            ..Needs::default()
         }
     }
 
     fn prepare(&mut self, values: Values<'_>) {
         let kernel = &values.weights[self.kernel.clone()];
         self.forward.pack(kernel);
-        if let Some(gradients) = &mut self.gradients {
-            gradients.input.pack(kernel);
+        if let Some(input) = &mut self.input {
+            input.pack(kernel);
         }
     }
 
@@ -183,17 +189,18 @@ impl Op for ConvOp {
 
     fn backward(&self, _: &Pass<'_>, io: Backward<'_>, tape: Tape<'_>, scratch: &mut [f32], gradient: &mut [f32]) {
         self.epilogue.backward(tape.floats, io.y, io.dy);
-        let Some(gradients) = &self.gradients else { return };
-        let (kernel, bias) = super::split_gradient(gradient, &self.kernel, self.bias.as_ref());
-        gradients.kernel.backward([io.x, io.dy], io.gathered, kernel, bias, scratch);
-        if let Some(dx) = io.dx {
-            gradients.input.backward(io.dy, dx, scratch);
+        if let Some(weights) = &self.weights {
+            let (kernel, bias) = super::split_gradient(gradient, &self.kernel, self.bias.as_ref());
+            weights.backward([io.x, io.dy], io.gathered, kernel, bias, scratch);
+        }
+        if let (Some(dx), Some(input)) = (io.dx, &self.input) {
+            input.backward(io.dy, dx, scratch);
         }
     }
 
     fn flush(&self, gathered: &[f32], gradient: &mut [f32]) {
-        if let Some(gradients) = &self.gradients {
-            gradients.kernel.flush(gathered, &mut gradient[self.kernel.clone()]);
+        if let Some(weights) = &self.weights {
+            weights.flush(gathered, &mut gradient[self.kernel.clone()]);
         }
     }
 }

@@ -15,6 +15,10 @@ use crate::nn::layer::{Backward, Needs, Op, OpContext, Pass, Tape, Values};
 /// One op for two layers, where there is one. `context` is the first layer's.
 pub(crate) fn fuse(first: &LayerSpec, second: &LayerSpec, context: &OpContext) -> Option<Box<dyn Op>> {
     let (LayerSpec::Conv2d(conv), LayerSpec::MaxPool2d(pool)) = (first, second) else { return None };
+    if context.training && context.frozen {
+        // The way back through the winners alone gathers the gradient of the weights too.
+        return None;
+    }
     let relu = match conv.activation {
         Activation::Relu => true,
         Activation::Linear => false,
@@ -30,7 +34,8 @@ pub(crate) fn fuse(first: &LayerSpec, second: &LayerSpec, context: &OpContext) -
         kernel: context.tensors[0].clone(),
         bias: context.tensors.get(1).cloned(),
         forward: Convolution::new(context.isa, &shape.conv, context.kernels),
-        weights: context.training.then(|| PooledWeights::new(context.isa, &shape)),
+        training: context.training,
+        weights: (context.training && context.input_gradient).then(|| PooledWeights::new(context.isa, &shape)),
     }))
 }
 
@@ -40,7 +45,8 @@ struct ConvPoolOp {
     kernel: Range<usize>,
     bias: Option<Range<usize>>,
     forward: Convolution,
-    /// The kernel for the input gradient; only in training.
+    training: bool,
+    /// The kernel for the gradient of the input, where training asks for that.
     weights: Option<PooledWeights>,
 }
 
@@ -48,7 +54,7 @@ impl Op for ConvPoolOp {
     fn describe(&self) -> String {
         let ConvPool { conv, pool, relu } = &self.shape;
         let relu = if *relu { ", relu" } else { "" };
-        let backward = if self.weights.is_some() { ", sparse backward" } else { "" };
+        let backward = if self.training { ", sparse backward" } else { "" };
         let kernel = self.forward.name();
         format!("{}{relu}, {}: {kernel}{backward}", describe_conv(conv), describe_max_pool(pool))
     }
@@ -59,9 +65,9 @@ impl Op for ConvPoolOp {
 
     fn needs(&self) -> Needs {
         let forward = self.forward.pooled_scratch_len(&self.shape);
-        match self.weights {
-            None => Needs { scratch: forward, ..Needs::default() },
-            Some(_) => Needs {
+        match self.training {
+            false => Needs { scratch: forward, ..Needs::default() },
+            true => Needs {
                 floats: 0,
                 indices: self.shape.pool.output_len(),
                 scratch: forward.max(self.shape.scratch_len()),

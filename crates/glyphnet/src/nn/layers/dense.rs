@@ -20,6 +20,7 @@ impl Dense {
             activation: Activation::Linear,
             use_bias: true,
             initializer: Initializer::default(),
+            frozen: false,
         }
     }
 
@@ -38,6 +39,12 @@ impl Dense {
     /// With this initializer.
     pub fn initializer(mut self, initializer: Initializer) -> Dense {
         self.initializer = initializer;
+        self
+    }
+
+    /// Keeps the weights that it starts with.
+    pub fn frozen(mut self) -> Dense {
+        self.frozen = true;
         self
     }
 
@@ -82,7 +89,8 @@ impl Layer for &Dense {
             return Some(Box::new(FoldedOp::new(context, product, self.activation)));
         }
         let epilogue = Epilogue::new(context.isa, self.activation, shape.units);
-        if context.training && is_large(&shape) {
+        // A frozen one has no gradient as large as its weights.
+        if context.training && !context.frozen && is_large(&shape) {
             return Some(Box::new(WholeDense::new(context, shape, epilogue)));
         }
         Some(Box::new(DenseOp {
@@ -91,7 +99,8 @@ impl Layer for &Dense {
             kernel: context.tensors[0].clone(),
             bias: context.tensors.get(1).cloned(),
             forward: DenseWeights::forward(context.isa, &shape),
-            gradient: context.training.then(|| DenseWeights::gradient(context.isa, &shape)),
+            input: (context.training && context.input_gradient).then(|| DenseWeights::gradient(context.isa, &shape)),
+            frozen: context.frozen,
             epilogue,
         }))
     }
@@ -103,7 +112,9 @@ struct DenseOp {
     kernel: Range<usize>,
     bias: Option<Range<usize>>,
     forward: DenseWeights,
-    gradient: Option<DenseWeights>,
+    /// The kernel for the gradient of the input, where training asks for that.
+    input: Option<DenseWeights>,
+    frozen: bool,
     epilogue: Epilogue,
 }
 
@@ -113,7 +124,7 @@ impl Op for DenseOp {
     }
 
     fn packed(&self) -> usize {
-        self.forward.floats() + self.gradient.as_ref().map_or(0, DenseWeights::floats)
+        self.forward.floats() + self.input.as_ref().map_or(0, DenseWeights::floats)
     }
 
     fn needs(&self) -> Needs {
@@ -123,8 +134,8 @@ impl Op for DenseOp {
     fn prepare(&mut self, values: Values<'_>) {
         let kernel = &values.weights[self.kernel.clone()];
         self.forward.pack_forward(kernel);
-        if let Some(gradient) = &mut self.gradient {
-            gradient.pack_gradient(kernel);
+        if let Some(input) = &mut self.input {
+            input.pack_gradient(kernel);
         }
     }
 
@@ -136,9 +147,11 @@ impl Op for DenseOp {
 
     fn backward(&self, _: &Pass<'_>, io: Backward<'_>, tape: Tape<'_>, _: &mut [f32], gradient: &mut [f32]) {
         self.epilogue.backward(tape.floats, io.y, io.dy);
-        let (kernel, bias) = super::split_gradient(gradient, &self.kernel, self.bias.as_ref());
-        dense_weight_gradient(self.isa, &self.shape, io.x, io.dy, kernel, bias);
-        if let (Some(dx), Some(weights)) = (io.dx, &self.gradient) {
+        if !self.frozen {
+            let (kernel, bias) = super::split_gradient(gradient, &self.kernel, self.bias.as_ref());
+            dense_weight_gradient(self.isa, &self.shape, io.x, io.dy, kernel, bias);
+        }
+        if let (Some(dx), Some(weights)) = (io.dx, &self.input) {
             dense_input_gradient(self.isa, &self.shape, io.dy, weights, dx);
         }
     }
