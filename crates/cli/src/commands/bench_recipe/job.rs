@@ -1,5 +1,6 @@
 //! What there is to do for one recipe.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use glyphnet::nn::Threads;
@@ -15,6 +16,9 @@ use crate::trial::Trial;
 const ENSEMBLE: &str = "train.ensemble";
 /// The setting by which runs of several seeds hold out the same images, as the members of an ensemble do.
 const SPLIT_SEED: &str = "data.split_seed";
+/// The settings by which a seed draws images. Where they are 0 there is nothing to hold out alike, and the networks of a
+/// pool are those of the recipe of one network, so a pool of these serves both.
+const DRAWN: [&str; 2] = ["data.validation", "data.limit"];
 /// What a run without held-out images must not have: nothing would tell it when to stop.
 const HELD_OUT: [&str; 3] = ["data.validation=0", "early_stopping=none", "reduce_lr_on_plateau=none"];
 
@@ -43,7 +47,7 @@ impl Job {
         let mut more = Vec::new();
         if ensemble.is_some() {
             more.push(format!("{ENSEMBLE}=none"));
-            if !typed_settings.contains_key(SPLIT_SEED) {
+            if !typed_settings.contains_key(SPLIT_SEED) && DRAWN.iter().any(|key| is_set(&typed_settings, key)) {
                 more.push(format!("{SPLIT_SEED}={}", args.first_seed));
             }
         }
@@ -76,6 +80,11 @@ impl Job {
         let trials = seeds.map(trial).collect();
         Ok(Job { name: plan.name.clone(), data: source.name.clone(), recipe: plan.recipe, ensemble, folder, trials })
     }
+}
+
+/// Whether a setting that is a number is another one than 0.
+fn is_set(settings: &BTreeMap<String, String>, key: &str) -> bool {
+    settings.get(key).and_then(|value| value.parse().ok()).is_some_and(|value: f64| value != 0.0)
 }
 
 /// The recipe with what was typed and `more` laid over it.

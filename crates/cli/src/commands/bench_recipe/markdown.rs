@@ -4,7 +4,8 @@ use std::path::Path;
 
 use glyphnet_data::write_atomic;
 
-use super::print::{NONE, interval, seconds, spread, teraflop, whole};
+use super::ensembles::Ensembles;
+use super::print::{NONE, figures, or_none, spread, teraflop};
 use super::results::Results;
 use crate::error::CliError;
 
@@ -35,9 +36,10 @@ fn table(all: &[Results]) -> String {
 "
     .to_owned();
     for results in all {
-        text += &format!("| {} |\n", cells(results).join(" | "));
-        if results.ensemble.is_some() {
-            text += &format!("| {} |\n", ensemble_cells(results).join(" | "));
+        let row: Vec<String> = names(results).into_iter().chain(figures(results)).collect();
+        text += &format!("| {} |\n", row.join(" | "));
+        if let Some(ensemble) = &results.ensemble {
+            text += &format!("| {} |\n", ensemble_row(results, ensemble));
         }
     }
     for results in all.iter().filter(|results| results.ensemble.is_some()) {
@@ -46,40 +48,29 @@ fn table(all: &[Results]) -> String {
     text + &machines(all)
 }
 
-fn or_none(value: Option<String>) -> String {
-    value.unwrap_or_else(|| NONE.to_owned())
-}
-
-fn cells(results: &Results) -> [String; 11] {
-    [
-        escaped(&results.recipe),
-        escaped(&results.data),
-        results.seeds.len().to_string(),
-        results.network.words().to_owned(),
-        or_none(results.test.as_ref().map(spread)),
-        or_none(results.test.as_ref().and_then(interval)),
-        or_none(results.validation.as_ref().map(spread)),
-        or_none(results.epochs.map(whole)),
-        or_none(results.train_seconds.map(seconds)),
-        or_none(results.wall_seconds.map(|wall| format!("{:.2}", wall.median))),
-        or_none(results.flops.map(teraflop)),
-    ]
+fn names(results: &Results) -> [String; 2] {
+    [escaped(&results.recipe), escaped(&results.data)]
 }
 
 /// The row of a recipe's ensembles, under that of its single networks.
-fn ensemble_cells(results: &Results) -> [String; 11] {
-    let mut cells = cells(results);
-    let Some(ensemble) = &results.ensemble else { return cells };
-    let times = ensemble.members as f64;
-    cells[0] = format!("{}, {} together", cells[0], ensemble.members);
-    cells[2] = format!("{} draws", ensemble.accuracies.len());
-    cells[4] = spread(&ensemble.test);
-    cells[5] = NONE.to_owned();
-    cells[6] = NONE.to_owned();
-    cells[8] = or_none(results.train_seconds.map(|train| format!("{:.2}", train.median * times)));
-    cells[9] = NONE.to_owned();
-    cells[10] = or_none(results.flops.map(|flops| teraflop(flops * times)));
-    cells
+fn ensemble_row(results: &Results, ensemble: &Ensembles) -> String {
+    let [recipe, data] = names(results);
+    let members = ensemble.members as f64;
+    let [_, network, _, _, _, epochs, ..] = figures(results);
+    let row = [
+        format!("{recipe}, {} together", ensemble.members),
+        data,
+        format!("{} draws", ensemble.accuracies.len()),
+        network,
+        spread(&ensemble.test),
+        NONE.to_owned(),
+        NONE.to_owned(),
+        epochs,
+        or_none(results.train_seconds.map(|train| format!("{:.2}", train.median * members))),
+        NONE.to_owned(),
+        or_none(results.flops.map(|flops| teraflop(flops * members))),
+    ];
+    row.join(" | ")
 }
 
 fn ensemble_note(results: &Results) -> String {

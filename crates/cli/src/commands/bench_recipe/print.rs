@@ -40,21 +40,29 @@ pub(super) fn text(all: &[Results], mark: Option<f64>, out: &mut Out) -> Result<
     Ok(())
 }
 
-fn cells(results: &Results) -> [String; 11] {
-    let text = |value: Option<String>| value.unwrap_or_else(|| NONE.to_owned());
+fn cells(results: &Results) -> Vec<String> {
+    let peak = results.peak_memory_bytes.map(|bytes| format!("{:.0}", bytes as f64 / 1e6));
+    [printable(&results.recipe)].into_iter().chain(figures(results)).chain([or_none(peak)]).collect()
+}
+
+/// Number of networks, which of each run, test accuracy and its interval, validation accuracy, epochs, seconds of training
+/// and of the whole process, operations.
+pub(super) fn figures(results: &Results) -> [String; 9] {
     [
-        printable(&results.recipe),
         results.seeds.len().to_string(),
         results.network.words().to_owned(),
-        text(results.test.as_ref().map(spread)),
-        text(results.test.as_ref().and_then(interval)),
-        text(results.validation.as_ref().map(spread)),
-        text(results.epochs.map(whole)),
-        text(results.train_seconds.map(seconds)),
-        text(results.wall_seconds.map(|wall| format!("{:.2}", wall.median))),
-        text(results.flops.map(teraflop)),
-        text(results.peak_memory_bytes.map(|bytes| format!("{:.0}", bytes as f64 / 1e6))),
+        or_none(results.test.as_ref().map(spread)),
+        or_none(results.test.as_ref().and_then(interval)),
+        or_none(results.validation.as_ref().map(spread)),
+        or_none(results.epochs.map(whole)),
+        or_none(results.train_seconds.map(seconds)),
+        or_none(results.wall_seconds.map(|wall| format!("{:.2}", wall.median))),
+        or_none(results.flops.map(teraflop)),
     ]
+}
+
+pub(super) fn or_none(value: Option<String>) -> String {
+    value.unwrap_or_else(|| NONE.to_owned())
 }
 
 fn ensembles(results: &Results, out: &mut Out) -> Result<(), CliError> {
@@ -124,17 +132,17 @@ pub(super) fn spread(spread: &Spread) -> String {
 }
 
 /// `99.008 to 99.074`.
-pub(super) fn interval(spread: &Spread) -> Option<String> {
+fn interval(spread: &Spread) -> Option<String> {
     spread.interval.map(|[low, high]| format!("{:.3} to {:.3}", low * 100.0, high * 100.0))
 }
 
 /// `0.31 (0.30 to 0.35)`.
-pub(super) fn seconds(range: Range) -> String {
+fn seconds(range: Range) -> String {
     format!("{:.2} ({:.2} to {:.2})", range.median, range.min, range.max)
 }
 
 /// `10`, or `8 to 31`.
-pub(super) fn whole(range: Range) -> String {
+fn whole(range: Range) -> String {
     match range.min == range.max {
         true => format!("{:.0}", range.median),
         false => format!("{:.0} to {:.0}", range.min, range.max),
