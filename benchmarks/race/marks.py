@@ -32,7 +32,8 @@ class Mark:
         ]
 
 
-# How many epochs `seed` needs was found on validation images.
+# Ten epochs of `seed` are a guess, and may not reach the mark: with nothing held out its learning rate stays as it is, and on
+# validation images four seeds lay between 96.7 and 98.9 % throughout their first eight epochs.
 MARKS = {"balanced": Mark("balanced", 0.995), "seed": Mark("seed", 0.99, 10)}
 
 
