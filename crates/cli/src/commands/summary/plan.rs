@@ -74,7 +74,6 @@ fn start(segment: &SegmentReport) -> &'static str {
     }
 }
 
-/// The names of a stage's layers, of more than two the first and the last.
 /// The kernel, and what of the way back is left out.
 fn kernel(stage: &StageReport) -> String {
     let left_out = match stage.backward {
@@ -85,6 +84,7 @@ fn kernel(stage: &StageReport) -> String {
     format!("{}{left_out}", stage.kernel)
 }
 
+/// The names of a stage's layers, of more than two the first and the last.
 fn layers(stage: &StageReport) -> String {
     match &stage.layers[..] {
         [first, _, .., last] => format!("{first} .. {last}"),
